@@ -1,0 +1,61 @@
+"""What JSON values are, and the check that a value is one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tickwright.model.errors import InvalidInput
+
+JsonObject = Mapping[str, Any]
+MAX_JSON_BYTES = 1024 * 1024
+MAX_DEPTH = 50
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def dumps(value: Any) -> str:
+    """Compact JSON text; ValueError or TypeError for what JSON cannot say."""
+    return _encode(value)
+
+
+loads = json.loads
+
+
+def checked_object(field: str, value: object) -> dict[str, Any]:
+    """`value` as a plain JSON object of at most 1 MiB; InvalidInput naming `field` otherwise."""
+    if not isinstance(value, Mapping):
+        raise InvalidInput(field, "must be a JSON object")
+    text = checked_text(field, value)
+    plain: dict[str, Any] = json.loads(text)
+    return plain
+
+
+def checked_text(field: str, value: object) -> str:
+    """The JSON text of `value`, refused when it is too large, too deep or not storable."""
+    if _depth(value) > MAX_DEPTH:
+        raise InvalidInput(field, f"is nested deeper than {MAX_DEPTH} levels")
+    try:
+        text = _encode(value)
+        size = len(text.encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput(field, f"cannot be written as JSON: {error}") from None
+    if size > MAX_JSON_BYTES:
+        raise InvalidInput(field, f"has {size} bytes as JSON; at most {MAX_JSON_BYTES} are allowed")
+    if "\\u0000" in text:
+        raise InvalidInput(field, "holds a NUL character, which the database cannot store")
+    return text
+
+
+def _depth(value: object) -> int:
+    level, layer = 0, [value]
+    while layer and level <= MAX_DEPTH:
+        level += 1
+        layer = [child for parent in layer for child in _children(parent)]
+    return level
+
+
+def _children(value: object) -> list[object]:
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return list(value) if isinstance(value, list | tuple) else []

@@ -1,0 +1,334 @@
+"""The storage contracts: what the engine and the service may ask of a database.
+
+A store is a bundle of narrow contracts. User-facing methods take `scope` first and never see
+another scope's rows; engine-facing ones take `now`, for the store never reads a clock itself.
+
+One shape carries every change that has to be decided on what is stored: the store reads the
+rows under their locks, calls a *pure* function with them, and writes what it answers, all in one
+transaction. The function may be called again from the start when another writer was quicker, so
+it must have no effects of its own. No connection, transaction or row leaves a store, except the
+caller's own connection where a method accepts one: then the statements join the caller's
+transaction and become visible when the caller commits.
+
+When the database cannot be reached every method raises StoreUnavailable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+from tickwright.model.change import Change
+from tickwright.model.clock import Clock
+from tickwright.model.job import Job
+from tickwright.model.page import Page
+from tickwright.model.plan import Decision, Due, Plan
+from tickwright.model.run import Attempt, Cause, Claimed, Ending, Run, RunStatus
+from tickwright.model.schedule import Schedule, ScheduleStatus
+from tickwright.model.scope import Scope
+from tickwright.model.worker import Worker, WorkerStatus
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+Ref = UUID | str
+"""A schedule's id or its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What a decision makes of a schedule: its new state, and the change to record."""
+
+    schedule: Schedule
+    change: Change
+    cancel_queued: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run to add beside the automatic ones."""
+
+    cause: Cause
+    triggered_by: str | None = None
+    request_key: str | None = None
+    payload: dict[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleQuery:
+    """Filters and order of a list of schedules; `search` looks in key, name and description."""
+
+    limit: int = 20
+    offset: int = 0
+    status: ScheduleStatus | None = None
+    job_key: str | None = None
+    category: str | None = None
+    search: str | None = None
+    order: str = "-createdAt"
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """Filters of a list of runs, newest first."""
+
+    limit: int = 20
+    offset: int = 0
+    schedule_id: UUID | None = None
+    statuses: Collection[RunStatus] = ()
+    job_key: str | None = None
+    worker_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DayStats:
+    """Finished runs of one day (UTC), summed; pruning the runs does not change it."""
+
+    day: date
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    duration: timedelta = timedelta(0)
+    items_processed: int = 0
+    items_succeeded: int = 0
+    items_failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a worker can take on at this moment: which queues and handlers, how many runs."""
+
+    worker_id: UUID
+    queues: tuple[str, ...]
+    handlers: tuple[str, ...]
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A decision that created no work, told to whoever listens."""
+
+    scope: Scope
+    schedule_id: UUID
+    schedule_key: str
+    decision: Decision
+
+
+@dataclass(slots=True)
+class Fired:
+    """The result of one firing transaction."""
+
+    schedules: int = 0
+    queued: int = 0
+    claimed: list[Claimed] = field(default_factory=list)
+    undone: list[Undone] = field(default_factory=list)
+    parked: list[tuple[Scope, UUID, str]] = field(default_factory=list)
+
+
+Decide = Callable[[Schedule | None], Edit | None]
+PlanDue = Callable[[Due], Plan]
+EndLost = Callable[[Claimed], Ending]
+Wake = Callable[[str], None]
+
+
+class Schedules(Protocol):
+    """Configuration, cursor and counters of schedules."""
+
+    async def write(
+        self, scope: Scope, ref: Ref, decide: Decide, *, connection: AsyncConnection | None = None
+    ) -> Schedule | None:
+        """Read the live schedule `ref` under lock, decide, write schedule, cursor and change.
+
+        `decide` is given None when there is no such schedule; answering None writes nothing.
+        Locks are taken schedule first, then cursor. Returns the schedule as it then is.
+        """
+        ...
+
+    async def get(self, scope: Scope, ref: Ref) -> Schedule | None: ...
+
+    async def find(self, scope: Scope, query: ScheduleQuery) -> Page[Schedule]: ...
+
+    async def armed(self, scope: Scope) -> dict[str, datetime]:
+        """Key to next instant, of every schedule that has one."""
+        ...
+
+    async def days(self, scope: Scope, schedule_id: UUID, since: date) -> list[DayStats]:
+        """The schedule's daily roll-ups from `since` on, oldest first."""
+        ...
+
+    async def count(self) -> int:
+        """How many live schedules there are in all scopes."""
+        ...
+
+
+class Jobs(Protocol):
+    """Policies by job key."""
+
+    async def get(self, scope: Scope, key: str) -> Job | None: ...
+
+    async def put(self, scope: Scope, job: Job, change: Change) -> Job:
+        """Insert or replace the job of that key, with its change."""
+        ...
+
+
+class Runs(Protocol):
+    """Runs as users see them."""
+
+    async def add(self, scope: Scope, ref: Ref, new: NewRun, *, now: datetime) -> Run:
+        """Queue one run of a schedule by hand.
+
+        NotFound without such a schedule. Under overlap `skip` an open run is a Conflict, decided
+        under the cursor's lock. The same `request_key` answers with the run it made before.
+        """
+        ...
+
+    async def get(self, scope: Scope, run_id: UUID) -> Run | None: ...
+
+    async def find(self, scope: Scope, query: RunQuery) -> Page[Run]: ...
+
+    async def attempts(self, scope: Scope, run_id: UUID) -> list[Attempt]: ...
+
+    async def cancel(self, scope: Scope, run_id: UUID, *, now: datetime) -> Run | None:
+        """A queued run is cancelled at once; a running one is asked to stop."""
+        ...
+
+
+class Changes(Protocol):
+    """The audited changes; they are written by the methods that make them."""
+
+    async def find(
+        self, scope: Scope, limit: int, offset: int, resource_id: UUID | None = None
+    ) -> Page[Change]: ...
+
+
+class Firing(Protocol):
+    """Turning due occurrences into runs."""
+
+    async def fire(self, now: datetime, limit: int, plan: PlanDue, offer: Offer | None) -> Fired:
+        """Decide up to `limit` due schedules in one transaction.
+
+        Due cursors that no other planner holds are locked, `plan` decides each, cursors move and
+        decision rows appear together. An automatic run exists at most once per schedule and
+        instant, whatever `plan` answers. Runs that fit `offer` are born claimed, unless older
+        ready work waits.
+        """
+        ...
+
+    async def next_due(self) -> datetime | None:
+        """The earliest instant at which an occurrence or a waiting run comes due."""
+        ...
+
+
+class Queue(Protocol):
+    """Handing runs to workers and taking the results."""
+
+    async def lift(self, now: datetime) -> int:
+        """Open the gate of runs that waited for a time that has come; how many."""
+        ...
+
+    async def claim(self, offer: Offer, now: datetime) -> list[Claimed]:
+        """Up to `offer.slots` ready runs, now leased to the worker.
+
+        Only a worker whose own lease is live gets any. Tenants take turns; within one tenant
+        higher priority comes first, then the earlier run. Two workers never get one run.
+        """
+        ...
+
+    async def started(self, runs: Sequence[Claimed]) -> None:
+        """Record `started_at` of runs still under way; a stale lease records nothing."""
+        ...
+
+    async def finish(self, endings: Sequence[Ending]) -> set[UUID]:
+        """Write how attempts ended, with counters and roll-ups; which of them were accepted.
+
+        An ending is accepted only while its run is running under the same attempt and lease
+        token. A spent schedule whose last run ended becomes completed or failed.
+        """
+        ...
+
+    async def release(self, runs: Sequence[Claimed], now: datetime) -> None:
+        """Hand back runs that were claimed but not started; it costs them no attempt."""
+        ...
+
+    async def rescue(self, now: datetime, limit: int, end: EndLost) -> list[Ending]:
+        """End up to `limit` attempts whose worker's lease is over, as `end` decides."""
+        ...
+
+
+class Workers(Protocol):
+    """The processes that execute runs."""
+
+    async def register(self, worker: Worker) -> None: ...
+
+    async def beat(
+        self, worker: Worker, now: datetime, lease: timedelta
+    ) -> Collection[UUID] | None:
+        """Renew the lease; the ids of its runs that somebody asked to cancel.
+
+        None when the worker was declared offline: what it held is no longer its own.
+        """
+        ...
+
+    async def mark(self, worker_id: UUID, status: WorkerStatus) -> None: ...
+
+    async def expire(self, now: datetime) -> list[Worker]:
+        """Declare offline every worker whose lease is over; which ones."""
+        ...
+
+    async def all(self) -> list[Worker]: ...
+
+    async def handlers(self, now: datetime) -> set[str]:
+        """The names of handlers that live workers serve."""
+        ...
+
+
+class Upkeep(Protocol):
+    """What keeps the database itself in order."""
+
+    async def migrate(self) -> None:
+        """Bring the schema to this version; safe when several processes try at once."""
+        ...
+
+    async def schema_is_current(self) -> bool: ...
+
+    async def ping(self) -> None:
+        """Answer, or raise StoreUnavailable."""
+        ...
+
+    async def hold(self, duty: str, holder: UUID, now: datetime, until: datetime) -> bool:
+        """Take or renew the lease on a duty that one process at a time does."""
+        ...
+
+    async def holder(self, duty: str, now: datetime) -> UUID | None: ...
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` ended runs older than `before`; how many. Roll-ups stay."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One database behind the contracts above.
+
+    `clock` is the one its processes agree by. `watch` runs until cancelled and calls its
+    argument with a topic (`due`, `ready`, `cancel`) when another process changed something; a
+    lost notification only delays, it is never needed for correctness.
+    """
+
+    schedules: Schedules
+    jobs: Jobs
+    runs: Runs
+    changes: Changes
+    firing: Firing
+    queue: Queue
+    workers: Workers
+    upkeep: Upkeep
+    clock: Clock
+    watch: Callable[[Wake], Awaitable[None]]
+    open: Callable[[], Awaitable[None]]
+    close: Callable[[], Awaitable[None]]
+    dialect: str

@@ -1,0 +1,85 @@
+"""The connection contract the shared queries are written against."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from uuid_utils.compat import uuid7
+
+from tickwright.store.schema import Tables
+
+
+def new_id() -> UUID:
+    """A UUIDv7 (RFC 9562): ids sort by the time they were made."""
+    return uuid7()
+
+
+class Database(Protocol):
+    """One database, seen through SQLAlchemy for composed statements and raw for the hot ones.
+
+    Every context manager turns the driver's connection errors into StoreUnavailable, and every
+    writing one is one transaction that commits when its block ends without an error.
+    """
+
+    tables: Tables
+    dialect: str
+
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]: ...
+
+    def write(
+        self, connection: AsyncConnection | None = None
+    ) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction of our own, or the caller's, which the caller commits."""
+        ...
+
+    def hot(self) -> AbstractAsyncContextManager[Any]:
+        """A transaction on the bare driver connection, for the dialect's own statements."""
+        ...
+
+    async def notify(self, connection: AsyncConnection, topic: str) -> None:
+        """Tell the other processes, when this transaction commits."""
+        ...
+
+
+class Statements(Protocol):
+    """The hot statements of one dialect; `c` is what `Database.hot` yields.
+
+    Rows come back as mappings whose values are already Python's: aware datetimes, UUIDs, JSON
+    as text. Bulk arguments are sequences of records in the order the statement names.
+    """
+
+    async def due(self, c: Any, now: datetime, limit: int) -> list[Any]: ...
+
+    async def open_schedules(self, c: Any, ids: list[UUID]) -> set[UUID]: ...
+
+    async def work_waits(self, c: Any) -> bool: ...
+
+    async def insert_runs(self, c: Any, rows: list[tuple[Any, ...]]) -> set[UUID]: ...
+
+    async def advance(self, c: Any, rows: list[tuple[Any, ...]]) -> None: ...
+
+    async def complete(self, c: Any, ids: list[UUID] | None, now: datetime) -> None: ...
+
+    async def next_due(self, c: Any) -> datetime | None: ...
+
+    async def lift(self, c: Any, now: datetime) -> int: ...
+
+    async def take(self, c: Any, lane: str, offer: Any, now: datetime) -> list[Any]: ...
+
+    async def mark_started(self, c: Any, rows: list[tuple[Any, ...]]) -> None: ...
+
+    async def finish(self, c: Any, rows: list[tuple[Any, ...]]) -> dict[UUID, str]: ...
+
+    async def supersede(self, c: Any, rows: list[tuple[Any, ...]]) -> None: ...
+
+    async def count_stats(self, c: Any, rows: list[tuple[Any, ...]]) -> None: ...
+
+    async def count_days(self, c: Any, rows: list[tuple[Any, ...]]) -> None: ...
+
+    async def orphans(self, c: Any, now: datetime, limit: int) -> list[Any]: ...
+
+    async def notify(self, c: Any, topic: str) -> None: ...

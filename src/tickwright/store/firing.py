@@ -1,0 +1,175 @@
+"""Firing: due cursors, decision rows and moved cursors in one transaction.
+
+Invariant: an automatic run exists at most once per schedule and instant, and a cursor moves only
+together with the rows that decide what it moved over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from tickwright.model.json import loads
+from tickwright.model.plan import Decision, Due, Plan
+from tickwright.model.run import Cause, Claimed, RunStatus
+from tickwright.model.schedule import Misfire, Overlap
+from tickwright.model.scope import Scope
+from tickwright.store.base import Fired, Offer, PlanDue, Undone
+from tickwright.store.database import Database, Statements, new_id
+from tickwright.store.policies import DEFAULT_PRIORITY, DEFAULT_QUEUE, policy_from_text
+
+scope_of = lru_cache(maxsize=10_000)(Scope.from_key)
+
+
+class SqlFiring:
+    """The firing transaction, over either dialect's statements."""
+
+    def __init__(self, database: Database, statements: Statements) -> None:
+        self._database = database
+        self._sql = statements
+
+    async def fire(self, now: datetime, limit: int, plan: PlanDue, offer: Offer | None) -> Fired:
+        async with self._database.hot() as c:
+            rows = await self._sql.due(c, now, limit)
+            if not rows:
+                return Fired()
+            guarded = [row["schedule_id"] for row in rows if row["overlap"] != Overlap.ALLOW]
+            opened = await self._sql.open_schedules(c, guarded) if guarded else set()
+            plans = [plan(_due(row, opened)) for row in rows]
+            if offer is not None and (not offer.slots or await self._sql.work_waits(c)):
+                offer = None
+            return await self._write(c, now, _Batch(rows, plans, offer))
+
+    async def next_due(self) -> datetime | None:
+        async with self._database.hot() as c:
+            return await self._sql.next_due(c)
+
+    async def _write(self, c: Any, now: datetime, batch: _Batch) -> Fired:
+        batch.decide()
+        inserted = await self._sql.insert_runs(c, batch.inserts) if batch.inserts else set()
+        await self._sql.advance(c, [_cursor(plan) for plan in batch.plans])
+        spent = [plan.schedule_id for plan in batch.plans if plan.spent]
+        if spent:
+            await self._sql.complete(c, spent, now)
+        fired = batch.result(inserted)
+        if fired.queued:
+            await self._sql.notify(c, "ready")
+        return fired
+
+
+class _Batch:
+    """One tick's plans on their way into rows and claimed runs."""
+
+    def __init__(self, rows: list[Any], plans: list[Plan], offer: Offer | None) -> None:
+        self.rows = rows
+        self.plans = plans
+        self.inserts: list[tuple[Any, ...]] = []
+        self._offer = offer
+        self._room = offer.slots if offer else 0
+        self._claims: list[tuple[UUID, Any, datetime]] = []
+        self._queued: list[UUID] = []
+        self._undone: list[tuple[UUID, Undone]] = []
+
+    def decide(self) -> None:
+        for row, plan in zip(self.rows, self.plans, strict=True):
+            for decision in plan.decisions:
+                self._add(row, decision)
+
+    def _add(self, row: Any, decision: Decision) -> None:
+        run_id = new_id()
+        fired = decision.status is RunStatus.QUEUED
+        claim = fired and self._fits(row)
+        if claim:
+            self._room -= 1
+            self._claims.append((run_id, row, decision.nominal_at))
+        elif fired:
+            self._queued.append(run_id)
+        else:
+            scope = scope_of(row["scope_key"])
+            told = Undone(scope, row["schedule_id"], row["schedule_key"], decision)
+            self._undone.append((run_id, told))
+        self.inserts.append(
+            (
+                run_id,
+                row["schedule_id"],
+                RunStatus.RUNNING.value if claim else decision.status.value,
+                decision.reason,
+                decision.nominal_at,
+                decision.through_at,
+                decision.count,
+                fired,
+                row["queue"] or DEFAULT_QUEUE,
+                row["priority"] or DEFAULT_PRIORITY,
+                self._offer.worker_id if claim and self._offer else None,
+                1 if claim else 0,
+            )
+        )
+
+    def _fits(self, row: Any) -> bool:
+        if self._offer is None or self._room <= 0:
+            return False
+        handler = row["handler"]
+        queue = row["queue"] or DEFAULT_QUEUE
+        return queue in self._offer.queues and (handler is None or handler in self._offer.handlers)
+
+    def result(self, inserted: set[UUID]) -> Fired:
+        worker_id = self._offer.worker_id if self._offer else None
+        return Fired(
+            schedules=len(self.plans),
+            queued=sum(run_id in inserted for run_id in self._queued),
+            claimed=[_claimed(*claim, worker_id) for claim in self._claims if claim[0] in inserted],
+            undone=[told for run_id, told in self._undone if run_id in inserted],
+            parked=list(self._parked()),
+        )
+
+    def _parked(self) -> Iterator[tuple[Scope, UUID, str]]:
+        for row, plan in zip(self.rows, self.plans, strict=True):
+            if plan.parked is not None:
+                yield scope_of(row["scope_key"]), plan.schedule_id, plan.parked
+
+
+def _due(row: Any, opened: set[UUID]) -> Due:
+    return Due(
+        schedule_id=row["schedule_id"],
+        trigger=row["trigger"],
+        next_run_at=row["next_run_at"],
+        fired_count=row["fired_count"],
+        open=row["schedule_id"] in opened,
+        ends_at=row["ends_at"],
+        max_runs=row["max_runs"],
+        misfire=Misfire(row["misfire"]),
+        overlap=Overlap(row["overlap"]),
+    )
+
+
+def _cursor(plan: Plan) -> tuple[Any, ...]:
+    return (
+        plan.schedule_id,
+        plan.next_run_at,
+        plan.decided_through,
+        plan.fired_count,
+        plan.spent,
+        plan.parked,
+    )
+
+
+def _claimed(run_id: UUID, row: Any, nominal_at: datetime, worker_id: UUID | None) -> Claimed:
+    return Claimed(
+        id=run_id,
+        scope=scope_of(row["scope_key"]),
+        schedule_id=row["schedule_id"],
+        schedule_key=row["schedule_key"],
+        job_key=row["job_key"],
+        cause=Cause.SCHEDULE,
+        nominal_at=nominal_at,
+        run_at=nominal_at,
+        target=loads(row["target"]),
+        payload=loads(row["payload"]),
+        attempt=1,
+        lease_token=1,
+        policy=policy_from_text(row["policy"]),
+        worker_id=worker_id,
+    )

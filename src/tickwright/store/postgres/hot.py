@@ -1,0 +1,75 @@
+"""The hot statements on asyncpg: bulk values travel as one array per column."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from tickwright.store.base import Offer
+from tickwright.store.statements import load
+
+_SQL = load(__package__ or "tickwright.store.postgres")
+
+
+def _columns(rows: list[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+class PostgresStatements:
+    """One method per named statement in `hot.sql`."""
+
+    async def due(self, c: Any, now: datetime, limit: int) -> list[Any]:
+        rows: list[Any] = await c.fetch(_SQL["due"], now, limit)
+        return rows
+
+    async def open_schedules(self, c: Any, ids: list[UUID]) -> set[UUID]:
+        return {row[0] for row in await c.fetch(_SQL["open_schedules"], ids)}
+
+    async def work_waits(self, c: Any) -> bool:
+        return bool(await c.fetchval(_SQL["work_waits"]))
+
+    async def insert_runs(self, c: Any, rows: list[tuple[Any, ...]]) -> set[UUID]:
+        return {row[0] for row in await c.fetch(_SQL["insert_runs"], *_columns(rows))}
+
+    async def advance(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
+        await c.execute(_SQL["advance"], *_columns(rows))
+
+    async def complete(self, c: Any, ids: list[UUID] | None, now: datetime) -> None:
+        await c.execute(_SQL["complete"], ids, now)
+
+    async def next_due(self, c: Any) -> datetime | None:
+        moment: datetime | None = await c.fetchval(_SQL["next_due"])
+        return moment
+
+    async def lift(self, c: Any, now: datetime) -> int:
+        status: str = await c.execute(_SQL["lift"], now)
+        return int(status.rpartition(" ")[2])
+
+    async def take(self, c: Any, lane: str, offer: Offer, now: datetime) -> list[Any]:
+        rows: list[Any] = await c.fetch(
+            _SQL["take"], lane, offer.slots, offer.queues, offer.handlers, offer.worker_id, now
+        )
+        return rows
+
+    async def mark_started(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
+        await c.execute(_SQL["mark_started"], *_columns(rows))
+
+    async def finish(self, c: Any, rows: list[tuple[Any, ...]]) -> dict[UUID, str]:
+        return dict(await c.fetch(_SQL["finish"], *_columns(rows)))
+
+    async def supersede(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
+        await c.execute(_SQL["supersede"], *_columns(rows))
+
+    async def count_stats(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
+        await c.execute(_SQL["count_stats"], *_columns(rows))
+
+    async def count_days(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
+        await c.execute(_SQL["count_days"], *_columns(rows))
+
+    async def orphans(self, c: Any, now: datetime, limit: int) -> list[Any]:
+        rows: list[Any] = await c.fetch(_SQL["orphans"], now, limit)
+        return rows
+
+    async def notify(self, c: Any, topic: str) -> None:
+        await c.execute(_SQL["notify"], topic)

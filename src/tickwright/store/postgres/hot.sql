@@ -1,0 +1,266 @@
+-- The statements of the firing path, for asyncpg. Bulk values come as one array per column.
+
+-- name: due
+-- Schedules whose time has come, their cursors locked so that no other planner decides them.
+-- The subquery is materialized so that the limit bounds the joins whatever the statistics say.
+WITH due AS MATERIALIZED (
+  SELECT schedule_id, next_run_at, fired_count
+  FROM tickwright.schedule_cursors
+  WHERE next_run_at <= $1
+  ORDER BY next_run_at
+  LIMIT $2
+  FOR UPDATE SKIP LOCKED
+)
+SELECT d.schedule_id, d.next_run_at, d.fired_count, s.trigger::text AS trigger,
+       s.ends_at, s.max_runs, s.misfire, s.overlap, s.scope_key, s.key AS schedule_key,
+       s.job_key, s.handler, s.target::text AS target, s.payload::text AS payload,
+       j.queue, j.priority, j.policy::text AS policy
+FROM due d
+JOIN tickwright.schedules s ON s.id = d.schedule_id
+LEFT JOIN tickwright.jobs j ON j.scope_key = s.scope_key AND j.key = s.job_key
+
+-- name: open_schedules
+-- Which of these schedules have an open run. A statement of its own, after the cursors are
+-- locked: a run added by hand holds the same lock, so this snapshot sees it.
+SELECT DISTINCT schedule_id
+FROM tickwright.runs
+WHERE schedule_id = ANY($1::uuid[]) AND status IN ('queued', 'running')
+
+-- name: work_waits
+-- Whether older ready work waits, which new runs must not overtake.
+SELECT EXISTS (SELECT 1 FROM tickwright.runs WHERE status = 'queued' AND gate IS NULL)
+
+-- name: insert_runs
+-- Target and payload are copied from the schedule inside the firing transaction. A run that
+-- exists already for its instant stays as it is.
+INSERT INTO tickwright.runs (
+  id, scope_key, schedule_id, job_key, queue, priority, handler, cause, own_key, status, reason,
+  nominal_at, through_at, count, run_at, target, payload, attempt, lost_count, worker_id,
+  lease_token, items_processed, items_succeeded, items_failed
+)
+SELECT u.id, s.scope_key, s.id, s.job_key, u.queue, u.priority, s.handler, 'schedule', '',
+       u.status, u.reason, u.nominal_at, u.through_at, u.count, u.nominal_at,
+       CASE WHEN u.fired THEN s.target END, CASE WHEN u.fired THEN s.payload END,
+       1, 0, u.worker_id, u.lease_token, 0, 0, 0
+FROM unnest(
+  $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+  $7::int[], $8::bool[], $9::text[], $10::smallint[], $11::uuid[], $12::int[]
+) AS u (id, schedule_id, status, reason, nominal_at, through_at, count, fired, queue, priority,
+        worker_id, lease_token)
+JOIN tickwright.schedules s ON s.id = u.schedule_id
+ON CONFLICT (schedule_id, nominal_at, own_key) DO NOTHING
+RETURNING id
+
+-- name: advance
+-- Cursors step from their own value; the rows are locked by `due`.
+UPDATE tickwright.schedule_cursors c
+SET next_run_at = u.next_run_at, decided_through = u.decided_through,
+    fired_count = u.fired_count, spent = u.spent, parked = u.parked
+FROM unnest(
+  $1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::bool[], $6::text[]
+) AS u (schedule_id, next_run_at, decided_through, fired_count, spent, parked)
+WHERE c.schedule_id = u.schedule_id
+
+-- name: complete
+-- Spent schedules without an open run end here. Locked ones are skipped, never waited for:
+-- edits lock schedule before cursor, and a later sweep finds what was skipped.
+WITH over AS (
+  SELECT s.id, c.fired_count
+  FROM tickwright.schedule_cursors c
+  JOIN tickwright.schedules s ON s.id = c.schedule_id
+  WHERE c.spent AND ($1::uuid[] IS NULL OR c.schedule_id = ANY($1::uuid[]))
+    AND s.status IN ('active', 'paused')
+    AND NOT EXISTS (
+      SELECT 1 FROM tickwright.runs r
+      WHERE r.schedule_id = c.schedule_id AND r.status IN ('queued', 'running')
+    )
+  FOR UPDATE OF s, c SKIP LOCKED
+), ended AS (
+  UPDATE tickwright.schedules s
+  SET status = CASE
+        WHEN s.trigger->>'type' = 'one_shot' AND coalesce((
+          SELECT r.status FROM tickwright.runs r
+          WHERE r.schedule_id = s.id AND r.cause = 'schedule' ORDER BY r.nominal_at DESC LIMIT 1
+        ), '') IN ('failed', 'dead', 'missed') THEN 'failed' ELSE 'completed' END,
+      updated_at = $2, version = s.version + 1
+  FROM over WHERE s.id = over.id
+  RETURNING s.id
+)
+UPDATE tickwright.schedule_cursors c SET spent = false FROM ended WHERE c.schedule_id = ended.id
+
+-- name: next_due
+SELECT least(
+  (SELECT min(next_run_at) FROM tickwright.schedule_cursors WHERE next_run_at IS NOT NULL),
+  (SELECT min(run_at) FROM tickwright.runs WHERE status = 'queued' AND gate = 'time')
+)
+
+-- name: lift
+WITH ready AS (
+  SELECT id FROM tickwright.runs
+  WHERE status = 'queued' AND gate = 'time' AND run_at <= $1
+  ORDER BY run_at LIMIT 1000 FOR UPDATE SKIP LOCKED
+)
+UPDATE tickwright.runs r SET gate = NULL FROM ready WHERE r.id = ready.id
+
+-- name: take
+-- Tenants take turns: lanes are found by skipping from key to key in the claim index, starting
+-- after $1 and wrapping around, and each gives an equal share. Only a worker with a live lease gets any.
+WITH RECURSIVE ahead AS (
+  (SELECT scope_key FROM tickwright.runs
+   WHERE status = 'queued' AND gate IS NULL AND scope_key > $1
+   ORDER BY scope_key LIMIT 1)
+  UNION ALL
+  SELECT (SELECT r.scope_key FROM tickwright.runs r
+          WHERE r.status = 'queued' AND r.gate IS NULL AND r.scope_key > l.scope_key
+          ORDER BY r.scope_key LIMIT 1)
+  FROM ahead l WHERE l.scope_key IS NOT NULL
+), behind AS (
+  (SELECT scope_key FROM tickwright.runs
+   WHERE status = 'queued' AND gate IS NULL AND scope_key <= $1
+   ORDER BY scope_key LIMIT 1)
+  UNION ALL
+  SELECT (SELECT r.scope_key FROM tickwright.runs r
+          WHERE r.status = 'queued' AND r.gate IS NULL AND r.scope_key > l.scope_key
+            AND r.scope_key <= $1
+          ORDER BY r.scope_key LIMIT 1)
+  FROM behind l WHERE l.scope_key IS NOT NULL
+), chosen AS MATERIALIZED (
+  SELECT scope_key FROM (
+    SELECT scope_key FROM ahead WHERE scope_key IS NOT NULL
+    UNION ALL
+    SELECT scope_key FROM behind WHERE scope_key IS NOT NULL
+  ) lanes
+  LIMIT $2::int
+), picked AS MATERIALIZED (
+  SELECT r.id
+  FROM chosen
+  CROSS JOIN LATERAL (
+    SELECT id FROM tickwright.runs
+    WHERE status = 'queued' AND gate IS NULL AND scope_key = chosen.scope_key
+      AND queue = ANY($3::text[]) AND (handler IS NULL OR handler = ANY($4::text[]))
+    ORDER BY priority DESC, run_at
+    LIMIT greatest(1, $2::int / (SELECT count(*) FROM chosen))
+    FOR UPDATE SKIP LOCKED
+  ) r
+  WHERE EXISTS (
+    SELECT 1 FROM tickwright.workers
+    WHERE id = $5 AND status = 'online' AND lease_until > $6
+  )
+  LIMIT $2::int
+), taken AS (
+  UPDATE tickwright.runs r
+  SET status = 'running', worker_id = $5, lease_token = r.lease_token + 1, started_at = NULL
+  FROM picked WHERE r.id = picked.id
+  RETURNING r.id, r.scope_key, r.schedule_id, r.job_key, r.cause, r.nominal_at, r.run_at,
+            r.target::text AS target, r.payload::text AS payload, r.attempt, r.lease_token,
+            r.lost_count, r.triggered_by, r.started_at, r.worker_id
+)
+SELECT t.*, s.key AS schedule_key, j.policy::text AS policy
+FROM taken t
+LEFT JOIN tickwright.schedules s ON s.id = t.schedule_id
+LEFT JOIN tickwright.jobs j ON j.scope_key = t.scope_key AND j.key = t.job_key
+
+-- name: mark_started
+UPDATE tickwright.runs r SET started_at = u.started_at
+FROM unnest($1::uuid[], $2::int[], $3::int[], $4::timestamptz[])
+  AS u (id, attempt, lease_token, started_at)
+WHERE r.id = u.id AND r.status = 'running' AND r.attempt = u.attempt
+  AND r.lease_token = u.lease_token
+
+-- name: finish
+-- The fence: only the attempt and lease token that are running may end a run. A run that has
+-- been asked to cancel does not get another try.
+UPDATE tickwright.runs r
+SET status = CASE WHEN u.status = 'queued' AND r.cancel_requested_at IS NOT NULL
+                  THEN 'cancelled' ELSE u.status END,
+    gate = CASE WHEN u.status = 'queued' AND u.run_at IS NOT NULL
+                 AND r.cancel_requested_at IS NULL THEN 'time' END,
+    run_at = coalesce(u.run_at, r.run_at), attempt = u.next_attempt, lost_count = u.lost_count,
+    worker_id = CASE WHEN u.status = 'queued' THEN NULL ELSE r.worker_id END,
+    started_at = CASE WHEN u.status = 'queued' THEN NULL ELSE u.started_at END,
+    finished_at = CASE WHEN u.status = 'queued' AND r.cancel_requested_at IS NULL
+                       THEN NULL ELSE u.finished_at END,
+    reason = CASE WHEN u.status = 'queued' AND r.cancel_requested_at IS NOT NULL
+                  THEN 'cancelled' ELSE u.reason END,
+    error = u.error, result = u.result::jsonb,
+    items_processed = u.items_processed, items_succeeded = u.items_succeeded,
+    items_failed = u.items_failed
+FROM unnest(
+  $1::uuid[], $2::int[], $3::int[], $4::text[], $5::timestamptz[], $6::int[], $7::int[],
+  $8::timestamptz[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::bigint[],
+  $14::bigint[], $15::bigint[]
+) AS u (id, attempt, lease_token, status, run_at, next_attempt, lost_count, started_at,
+        finished_at, reason, error, result, items_processed, items_succeeded, items_failed)
+WHERE r.id = u.id AND r.status = 'running' AND r.attempt = u.attempt
+  AND r.lease_token = u.lease_token
+RETURNING r.id, r.status
+
+-- name: supersede
+INSERT INTO tickwright.attempts (
+  run_id, attempt, outcome, worker_id, started_at, finished_at, error
+)
+SELECT * FROM unnest(
+  $1::uuid[], $2::int[], $3::text[], $4::uuid[], $5::timestamptz[], $6::timestamptz[], $7::text[]
+)
+ON CONFLICT (run_id, attempt) DO NOTHING
+
+-- name: count_stats
+-- Rows arrive in id order, so that two processes flushing at once cannot deadlock.
+INSERT INTO tickwright.schedule_stats AS t (
+  schedule_id, run_count, success_count, failure_count, failure_streak, last_run_at,
+  last_success_at, last_status, last_duration_ms
+)
+SELECT schedule_id, run_count, success_count, failure_count, streak, last_run_at,
+       last_success_at, last_status, last_duration_ms
+FROM unnest(
+  $1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[],
+  $7::timestamptz[], $8::text[], $9::bigint[]
+) AS u (schedule_id, run_count, success_count, failure_count, streak, last_run_at,
+        last_success_at, last_status, last_duration_ms)
+ON CONFLICT (schedule_id) DO UPDATE
+SET run_count = t.run_count + excluded.run_count,
+    success_count = t.success_count + excluded.success_count,
+    failure_count = t.failure_count + excluded.failure_count,
+    failure_streak = CASE WHEN excluded.success_count > 0 THEN excluded.failure_streak
+                          ELSE t.failure_streak + excluded.failure_streak END,
+    last_run_at = greatest(t.last_run_at, excluded.last_run_at),
+    last_success_at = greatest(t.last_success_at, excluded.last_success_at),
+    last_status = CASE WHEN t.last_run_at IS NULL OR excluded.last_run_at >= t.last_run_at
+                       THEN excluded.last_status ELSE t.last_status END,
+    last_duration_ms = CASE WHEN t.last_run_at IS NULL OR excluded.last_run_at >= t.last_run_at
+                            THEN excluded.last_duration_ms ELSE t.last_duration_ms END
+
+-- name: count_days
+INSERT INTO tickwright.run_days AS t (
+  schedule_id, day, succeeded, failed, cancelled, duration_ms, items_processed, items_succeeded,
+  items_failed
+)
+SELECT * FROM unnest(
+  $1::uuid[], $2::date[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+  $8::bigint[], $9::bigint[]
+)
+ON CONFLICT (schedule_id, day) DO UPDATE
+SET succeeded = t.succeeded + excluded.succeeded, failed = t.failed + excluded.failed,
+    cancelled = t.cancelled + excluded.cancelled,
+    duration_ms = t.duration_ms + excluded.duration_ms,
+    items_processed = t.items_processed + excluded.items_processed,
+    items_succeeded = t.items_succeeded + excluded.items_succeeded,
+    items_failed = t.items_failed + excluded.items_failed
+
+-- name: orphans
+-- Runs in the hands of a worker whose lease is over, however it ended.
+SELECT r.id, r.scope_key, r.schedule_id, r.job_key, r.cause, r.nominal_at, r.run_at,
+       r.target::text AS target, r.payload::text AS payload, r.attempt, r.lease_token,
+       r.lost_count, r.triggered_by, r.started_at, r.worker_id, s.key AS schedule_key,
+       j.policy::text AS policy
+FROM tickwright.runs r
+LEFT JOIN tickwright.workers w ON w.id = r.worker_id
+LEFT JOIN tickwright.schedules s ON s.id = r.schedule_id
+LEFT JOIN tickwright.jobs j ON j.scope_key = r.scope_key AND j.key = r.job_key
+WHERE r.status = 'running' AND (w.id IS NULL OR w.status = 'offline' OR w.lease_until < $1)
+ORDER BY r.id
+LIMIT $2
+FOR UPDATE OF r SKIP LOCKED
+
+-- name: notify
+SELECT pg_notify('tickwright', $1)

@@ -1,0 +1,231 @@
+"""Claiming runs and taking their results.
+
+Invariant: a run is ended at most once per attempt and lease token; counters and roll-ups move in
+the transaction that ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from tickwright.model.json import dumps, loads
+from tickwright.model.run import Cause, Claimed, Ending, RunStatus
+from tickwright.store.base import EndLost, Offer
+from tickwright.store.database import Database, Statements
+from tickwright.store.firing import scope_of
+from tickwright.store.policies import policy_from_text
+
+_MILLISECOND = 1000
+
+
+class SqlQueue:
+    """The queue of runs, over either dialect's statements."""
+
+    def __init__(self, database: Database, statements: Statements) -> None:
+        self._database = database
+        self._sql = statements
+        self._lane = ""
+
+    async def lift(self, now: datetime) -> int:
+        async with self._database.hot() as c:
+            return await self._sql.lift(c, now)
+
+    async def claim(self, offer: Offer, now: datetime) -> list[Claimed]:
+        claimed: list[Claimed] = []
+        while len(claimed) < offer.slots:
+            asked = replace(offer, slots=offer.slots - len(claimed))
+            async with self._database.hot() as c:
+                rows = await self._sql.take(c, self._lane, asked, now)
+            claimed += [_claimed(row) for row in rows]
+            lanes = sorted({row["scope_key"] for row in rows}, key=self._turn)
+            if lanes:
+                self._lane = lanes[-1]
+            # Each lane gave at most its share: what others left over is asked for again.
+            if len(lanes) < 2:
+                break
+        return claimed
+
+    def _turn(self, lane: str) -> tuple[bool, str]:
+        return lane <= self._lane, lane
+
+    async def started(self, runs: Sequence[Claimed]) -> None:
+        rows = [(r.id, r.attempt, r.lease_token, r.started_at) for r in runs]
+        if rows:
+            async with self._database.hot() as c:
+                await self._sql.mark_started(c, rows)
+
+    async def finish(self, endings: Sequence[Ending]) -> set[UUID]:
+        if not endings:
+            return set()
+        async with self._database.hot() as c:
+            return await self._finish(c, endings)
+
+    async def release(self, runs: Sequence[Claimed], now: datetime) -> None:
+        await self.finish([_unstarted(run, now) for run in runs])
+
+    async def rescue(self, now: datetime, limit: int, end: EndLost) -> list[Ending]:
+        async with self._database.hot() as c:
+            rows = await self._sql.orphans(c, now, limit)
+            endings = [end(_claimed(row)) for row in rows]
+            won = await self._finish(c, endings) if endings else set()
+            # Finishing sweeps only the schedules it touched; one whose row was locked just then
+            # is found here.
+            await self._sql.complete(c, None, now)
+            return [ending for ending in endings if ending.run.id in won]
+
+    async def _finish(self, c: Any, endings: Sequence[Ending]) -> set[UUID]:
+        endings = sorted(endings, key=lambda ending: ending.run.id)
+        statuses = await self._sql.finish(c, [_row(ending) for ending in endings])
+        accepted = [ending for ending in endings if ending.run.id in statuses]
+        for ending in accepted:
+            ending.status = RunStatus(statuses[ending.run.id])
+        superseded = [_attempt(e) for e in accepted if not e.final and e.attempt > e.run.attempt]
+        if superseded:
+            await self._sql.supersede(c, superseded)
+        await self._count(c, [ending for ending in accepted if ending.final])
+        if any(not ending.final for ending in accepted):
+            await self._sql.notify(c, "due")
+        return set(statuses)
+
+    async def _count(self, c: Any, endings: list[Ending]) -> None:
+        counted = [ending for ending in endings if ending.run.schedule_id is not None]
+        if not counted:
+            return
+        await self._sql.count_stats(c, _stats(counted))
+        await self._sql.count_days(c, _days(counted))
+        ids = sorted({e.run.schedule_id for e in counted if e.run.schedule_id is not None})
+        await self._sql.complete(c, ids, max(ending.finished_at for ending in counted))
+
+
+def _claimed(row: Any) -> Claimed:
+    return Claimed(
+        id=row["id"],
+        scope=scope_of(row["scope_key"]),
+        schedule_id=row["schedule_id"],
+        schedule_key=row["schedule_key"],
+        job_key=row["job_key"],
+        cause=Cause(row["cause"]),
+        nominal_at=row["nominal_at"],
+        run_at=row["run_at"],
+        target=loads(row["target"]),
+        payload=loads(row["payload"]),
+        attempt=row["attempt"],
+        lease_token=row["lease_token"],
+        lost_count=row["lost_count"],
+        triggered_by=row["triggered_by"],
+        policy=policy_from_text(row["policy"]),
+        started_at=row["started_at"],
+        worker_id=row["worker_id"],
+    )
+
+
+def _unstarted(run: Claimed, now: datetime) -> Ending:
+    return Ending(
+        run=run,
+        status=RunStatus.QUEUED,
+        finished_at=now,
+        outcome="released",
+        attempt=run.attempt,
+        lost_count=run.lost_count,
+    )
+
+
+def _row(ending: Ending) -> tuple[Any, ...]:
+    run, items = ending.run, ending.items
+    return (
+        run.id,
+        run.attempt,
+        run.lease_token,
+        ending.status.value,
+        ending.run_at,
+        ending.attempt,
+        ending.lost_count,
+        run.started_at,
+        ending.finished_at,
+        ending.reason,
+        ending.error,
+        None if ending.result is None else dumps(ending.result),
+        items.processed,
+        items.succeeded,
+        items.failed,
+    )
+
+
+def _attempt(ending: Ending) -> tuple[Any, ...]:
+    run = ending.run
+    return (
+        run.id,
+        run.attempt,
+        ending.outcome,
+        run.worker_id,
+        run.started_at,
+        ending.finished_at,
+        ending.error,
+    )
+
+
+def _milliseconds(ending: Ending) -> int:
+    started = ending.run.started_at
+    if started is None:
+        return 0
+    return max(0, round((ending.finished_at - started).total_seconds() * _MILLISECOND))
+
+
+def _stats(endings: list[Ending]) -> list[tuple[Any, ...]]:
+    """One row per schedule, in id order; the last ending by time gives the last_* values."""
+    by_schedule: dict[UUID, list[Ending]] = {}
+    for ending in endings:
+        if ending.run.schedule_id is not None:
+            by_schedule.setdefault(ending.run.schedule_id, []).append(ending)
+    return [_stat(key, by_schedule[key]) for key in sorted(by_schedule)]
+
+
+def _stat(schedule_id: UUID, endings: list[Ending]) -> tuple[Any, ...]:
+    endings = sorted(endings, key=lambda ending: ending.finished_at)
+    succeeded = [e for e in endings if e.status is RunStatus.SUCCEEDED]
+    failed = [e for e in endings if e.status in (RunStatus.FAILED, RunStatus.DEAD)]
+    streak = 0
+    for ending in reversed(endings):
+        if ending.status is RunStatus.SUCCEEDED:
+            break
+        streak += ending.status is not RunStatus.CANCELLED
+    last = endings[-1]
+    return (
+        schedule_id,
+        len(endings),
+        len(succeeded),
+        len(failed),
+        streak,
+        last.run.started_at or last.finished_at,
+        succeeded[-1].finished_at if succeeded else None,
+        last.status.value,
+        _milliseconds(last),
+    )
+
+
+def _days(endings: list[Ending]) -> list[tuple[Any, ...]]:
+    """One row per schedule and UTC day, in key order."""
+    sums: dict[tuple[UUID, date], list[int]] = {}
+    for ending in endings:
+        if ending.run.schedule_id is None:
+            continue
+        key = (ending.run.schedule_id, ending.finished_at.date())
+        total = sums.setdefault(key, [0] * 7)
+        succeeded = ending.status is RunStatus.SUCCEEDED
+        cancelled = ending.status is RunStatus.CANCELLED
+        items = ending.items
+        added = (
+            succeeded,
+            not succeeded and not cancelled,
+            cancelled,
+            _milliseconds(ending),
+            items.processed,
+            items.succeeded,
+            items.failed,
+        )
+        sums[key] = [old + new for old, new in zip(total, added, strict=True)]
+    return [(*key, *sums[key]) for key in sorted(sums)]

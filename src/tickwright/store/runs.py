@@ -1,0 +1,227 @@
+"""Runs as users see them: adding one by hand, reading, cancelling."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tickwright.model.errors import Conflict, NotFound
+from tickwright.model.page import Page
+from tickwright.model.run import Attempt, Cause, Gate, Items, Run, RunStatus
+from tickwright.model.schedule import Overlap
+from tickwright.model.scope import Scope
+from tickwright.store.base import NewRun, Ref, RunQuery
+from tickwright.store.database import Database, new_id
+from tickwright.store.listing import page
+from tickwright.store.policies import DEFAULT_PRIORITY, DEFAULT_QUEUE
+from tickwright.store.schema import OPEN
+
+
+class SqlRuns:
+    """The runs contract in statements both dialects share."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._tables = database.tables
+
+    async def add(self, scope: Scope, ref: Ref, new: NewRun, *, now: datetime) -> Run:
+        async with self._database.write() as c:
+            schedule = await self._locked(c, scope, ref)
+            made = await self._requested(c, scope, new.request_key)
+            if made is None:
+                await self._refuse_overlap(c, schedule)
+                made = new_id()
+                await self._insert(c, made, schedule, new, now)
+                await self._database.notify(c, "ready")
+            row = (await c.execute(self._select().where(self._tables.runs.c.id == made))).one()
+        return run_from(row)
+
+    async def get(self, scope: Scope, run_id: UUID) -> Run | None:
+        r = self._tables.runs
+        statement = self._select().where(r.c.scope_key == scope.key, r.c.id == run_id)
+        async with self._database.read() as c:
+            row = (await c.execute(statement)).one_or_none()
+        return run_from(row) if row else None
+
+    async def find(self, scope: Scope, query: RunQuery) -> Page[Run]:
+        r = self._tables.runs
+        filters = self._filters(scope, query)
+        order = r.c.id.desc()
+        if query.schedule_id is not None:
+            # The occurrence index gives one schedule's runs in this order without a sort.
+            statement = self._select().where(*filters).order_by(r.c.nominal_at.desc(), order)
+        else:
+            statement = self._select().where(*filters).order_by(order)
+        total = sa.select(sa.func.count()).select_from(r).where(*filters)
+        async with self._database.read() as c:
+            rows, count = await page(c, statement, total, query.limit, query.offset)
+        return Page([run_from(row) for row in rows], count, query.limit, query.offset)
+
+    async def attempts(self, scope: Scope, run_id: UUID) -> list[Attempt]:
+        a, r = self._tables.attempts, self._tables.runs
+        statement = (
+            sa.select(a)
+            .join(r, r.c.id == a.c.run_id)
+            .where(r.c.scope_key == scope.key, a.c.run_id == run_id)
+            .order_by(a.c.attempt)
+        )
+        async with self._database.read() as c:
+            return [_attempt(row) for row in await c.execute(statement)]
+
+    async def cancel(self, scope: Scope, run_id: UUID, *, now: datetime) -> Run | None:
+        r = self._tables.runs
+        mine = (r.c.scope_key == scope.key, r.c.id == run_id)
+        queued = sa.update(r).where(*mine, r.c.status == "queued")
+        running = sa.update(r).where(*mine, r.c.status == "running")
+        async with self._database.write() as c:
+            await c.execute(sa.select(r.c.id).where(*mine).with_for_update())
+            await c.execute(
+                queued.values(status="cancelled", reason="cancelled", gate=None, finished_at=now)
+            )
+            asked = sa.func.coalesce(
+                r.c.cancel_requested_at, sa.bindparam(None, now, r.c.run_at.type)
+            )
+            await c.execute(running.values(cancel_requested_at=asked))
+            await self._database.notify(c, "cancel")
+            row = (await c.execute(self._select().where(*mine))).one_or_none()
+        return run_from(row) if row else None
+
+    def _select(self) -> sa.Select[Any]:
+        r, s = self._tables.runs, self._tables.schedules
+        return sa.select(*r.c, s.c.key.label("schedule_key")).outerjoin(
+            s, s.c.id == r.c.schedule_id
+        )
+
+    def _filters(self, scope: Scope, query: RunQuery) -> list[sa.ColumnElement[bool]]:
+        r = self._tables.runs
+        filters: list[sa.ColumnElement[bool]] = [r.c.scope_key == scope.key]
+        if query.schedule_id is not None:
+            filters.append(r.c.schedule_id == query.schedule_id)
+        if query.statuses:
+            filters.append(r.c.status.in_([status.value for status in query.statuses]))
+        if query.job_key is not None:
+            filters.append(r.c.job_key == query.job_key)
+        if query.worker_id is not None:
+            filters.append(r.c.worker_id == query.worker_id)
+        if query.since is not None:
+            filters.append(r.c.run_at >= query.since)
+        if query.until is not None:
+            filters.append(r.c.run_at < query.until)
+        return filters
+
+    async def _locked(self, c: AsyncConnection, scope: Scope, ref: Ref) -> Any:
+        """The schedule's row, with its cursor locked: firing and adding take turns."""
+        s, cursors = self._tables.schedules, self._tables.cursors
+        named = s.c.id == ref if isinstance(ref, UUID) else s.c.key == ref
+        found = sa.select(s).where(s.c.scope_key == scope.key, s.c.deleted_at.is_(None), named)
+        row = (await c.execute(found)).one_or_none()
+        if row is None:
+            raise NotFound(f"there is no schedule {ref!s}")
+        held = sa.select(cursors.c.schedule_id).where(cursors.c.schedule_id == row.id)
+        await c.execute(held.with_for_update())
+        return row
+
+    async def _requested(
+        self, c: AsyncConnection, scope: Scope, request_key: str | None
+    ) -> UUID | None:
+        if request_key is None:
+            return None
+        r = self._tables.runs
+        same = sa.select(r.c.id).where(r.c.scope_key == scope.key, r.c.request_key == request_key)
+        found: UUID | None = (await c.execute(same)).scalar_one_or_none()
+        return found
+
+    async def _refuse_overlap(self, c: AsyncConnection, schedule: Any) -> None:
+        if schedule.overlap == Overlap.ALLOW:
+            return
+        r = self._tables.runs
+        open_run = sa.select(r.c.id).where(
+            r.c.schedule_id == schedule.id,
+            sa.text(OPEN),
+        )
+        if (await c.execute(open_run.limit(1))).first() is not None:
+            raise Conflict("an earlier run of this schedule is still open")
+
+    async def _insert(
+        self, c: AsyncConnection, run_id: UUID, schedule: Any, new: NewRun, now: datetime
+    ) -> None:
+        j = self._tables.jobs
+        policy = sa.select(j.c.queue, j.c.priority).where(
+            j.c.scope_key == schedule.scope_key, j.c.key == schedule.job_key
+        )
+        job = (await c.execute(policy)).one_or_none()
+        values = {
+            "id": run_id,
+            "scope_key": schedule.scope_key,
+            "schedule_id": schedule.id,
+            "job_key": schedule.job_key,
+            "queue": job.queue if job else DEFAULT_QUEUE,
+            "priority": job.priority if job else DEFAULT_PRIORITY,
+            "handler": schedule.handler,
+            "cause": new.cause.value,
+            "own_key": f"m:{run_id}",
+            "request_key": new.request_key,
+            "status": "queued",
+            "nominal_at": now,
+            "run_at": now,
+            "count": 1,
+            "target": schedule.target,
+            "payload": schedule.payload if new.payload is None else new.payload,
+            "attempt": 1,
+            "lost_count": 0,
+            "lease_token": 0,
+            "items_processed": 0,
+            "items_succeeded": 0,
+            "items_failed": 0,
+            "triggered_by": new.triggered_by,
+        }
+        await c.execute(sa.insert(self._tables.runs).values(values))
+
+
+def run_from(row: Any) -> Run:
+    return Run(
+        id=row.id,
+        scope=Scope.from_key(row.scope_key),
+        schedule_id=row.schedule_id,
+        schedule_key=row.schedule_key,
+        job_key=row.job_key,
+        cause=Cause(row.cause),
+        status=RunStatus(row.status),
+        nominal_at=row.nominal_at,
+        run_at=row.run_at,
+        queue=row.queue,
+        priority=row.priority,
+        target=row.target or {},
+        payload=row.payload or {},
+        attempt=row.attempt,
+        reason=row.reason,
+        gate=Gate(row.gate) if row.gate else None,
+        through_at=row.through_at,
+        count=row.count,
+        lost_count=row.lost_count,
+        worker_id=row.worker_id,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        error=row.error,
+        result=row.result,
+        items=Items(row.items_processed, row.items_succeeded, row.items_failed),
+        triggered_by=row.triggered_by,
+        request_key=row.request_key,
+        cancel_requested_at=row.cancel_requested_at,
+    )
+
+
+def _attempt(row: Any) -> Attempt:
+    return Attempt(
+        run_id=row.run_id,
+        attempt=row.attempt,
+        outcome=row.outcome,
+        worker_id=row.worker_id,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        error=row.error,
+    )

@@ -1,0 +1,129 @@
+"""Connections to SQLite: one writer per process, readers beside it, WAL, no lost commit."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from tickwright.model.errors import InvalidInput, StoreUnavailable
+from tickwright.store.schema import Tables
+
+OLDEST = (3, 38)
+_BUSY_SECONDS = 10
+_NOTICE_SECONDS = 0.5
+
+
+class SqliteDatabase:
+    """One SQLite file (or memory, for tests), written by one connection per process."""
+
+    dialect = "sqlite"
+
+    def __init__(self, url: URL) -> None:
+        if sqlite3.sqlite_version_info < OLDEST:
+            raise InvalidInput("databaseUrl", f"SQLite {OLDEST[0]}.{OLDEST[1]} or later is needed")
+        self.tables = Tables(self.dialect)
+        self._path = url.database
+        self._url = url.set(drivername="sqlite+aiosqlite")
+        self.in_memory = not self._path or self._path == ":memory:"
+        self.writer = self._engine(size=1, begin="BEGIN IMMEDIATE")
+        self.reader = self.writer if self.in_memory else self._engine(size=4, begin="BEGIN")
+
+    def _engine(self, size: int, begin: str) -> AsyncEngine:
+        engine = create_async_engine(
+            self._url,
+            poolclass=sa.AsyncAdaptedQueuePool,
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=3 * _BUSY_SECONDS,
+            connect_args={"timeout": _BUSY_SECONDS},
+        )
+        sa.event.listen(engine.sync_engine, "connect", _configure)
+        sa.event.listen(engine.sync_engine, "begin", lambda c: c.exec_driver_sql(begin))
+        return engine
+
+    @asynccontextmanager
+    async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with engine.connect() as connection:
+                yield connection
+        except (OperationalError, sqlite3.OperationalError, sa.exc.TimeoutError) as error:
+            raise StoreUnavailable(f"SQLite cannot be used: {error}") from error
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        async with self._connected(self.reader) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(
+        self, connection: AsyncConnection | None = None
+    ) -> AsyncIterator[AsyncConnection]:
+        if connection is not None:
+            yield connection
+            return
+        async with self._connected(self.writer) as own, own.begin():
+            yield own
+
+    @asynccontextmanager
+    async def hot(self) -> AsyncIterator[Any]:
+        async with self._connected(self.writer) as connection:
+            raw: Any = (await connection.get_raw_connection()).driver_connection
+            await raw.execute("BEGIN IMMEDIATE")
+            try:
+                yield raw
+            except BaseException:
+                await raw.rollback()
+                raise
+            await raw.commit()
+
+    async def notify(self, connection: AsyncConnection, topic: str) -> None:
+        """Nothing to do: other processes see the data version change."""
+
+    async def watch(self, wake: Callable[[str], None]) -> None:
+        """Notice the commits of other processes through `PRAGMA data_version`."""
+        if self.in_memory:
+            await asyncio.Event().wait()
+        seen = None
+        while True:
+            async with self.reader.connect() as connection:
+                raw: Any = (await connection.get_raw_connection()).driver_connection
+                while True:
+                    cursor = await raw.execute("PRAGMA data_version")
+                    (version,) = await cursor.fetchone()
+                    if version != seen:
+                        seen = version
+                        wake("due")
+                        wake("ready")
+                        wake("cancel")
+                    await asyncio.sleep(_NOTICE_SECONDS)
+
+    async def open(self) -> None:
+        """Make the folder, so that a first start needs no preparation."""
+        if not self.in_memory and self._path:
+            await asyncio.to_thread(Path(self._path).parent.mkdir, parents=True, exist_ok=True)
+
+    async def close(self) -> None:
+        await self.writer.dispose()
+        if self.reader is not self.writer:
+            await self.reader.dispose()
+
+
+def _configure(connection: Any, _record: object) -> None:
+    # Transactions are begun by our own statements: the driver's implicit BEGIN is deferred, and
+    # a deferred transaction that later writes fails with "locked" instead of waiting.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()

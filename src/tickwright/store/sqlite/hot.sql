@@ -1,0 +1,207 @@
+-- The statements of the firing path, for SQLite. Bulk values come as one JSON array of rows;
+-- every statement runs inside BEGIN IMMEDIATE, so no row needs a lock of its own.
+
+-- name: due
+SELECT c.schedule_id, c.next_run_at, c.fired_count, s.trigger, s.ends_at, s.max_runs, s.misfire,
+       s.overlap, s.scope_key, s.key AS schedule_key, s.job_key, s.handler, s.target, s.payload,
+       j.queue, j.priority, j.policy
+FROM (
+  SELECT schedule_id, next_run_at, fired_count FROM tickwright_schedule_cursors
+  WHERE next_run_at <= ?1 AND next_run_at IS NOT NULL ORDER BY next_run_at LIMIT ?2
+) c
+JOIN tickwright_schedules s ON s.id = c.schedule_id
+LEFT JOIN tickwright_jobs j ON j.scope_key = s.scope_key AND j.key = s.job_key
+
+-- name: open_schedules
+SELECT DISTINCT schedule_id FROM tickwright_runs
+WHERE status IN ('queued', 'running')
+  AND schedule_id IN (SELECT value ->> 0 FROM json_each(?1))
+
+-- name: work_waits
+SELECT EXISTS (SELECT 1 FROM tickwright_runs WHERE status = 'queued' AND gate IS NULL)
+
+-- name: insert_runs
+INSERT INTO tickwright_runs (
+  id, scope_key, schedule_id, job_key, queue, priority, handler, cause, own_key, status, reason,
+  nominal_at, through_at, count, run_at, target, payload, attempt, lost_count, worker_id,
+  lease_token, items_processed, items_succeeded, items_failed
+)
+SELECT u.value ->> 0, s.scope_key, s.id, s.job_key, u.value ->> 8, u.value ->> 9, s.handler,
+       'schedule', '', u.value ->> 2, u.value ->> 3, u.value ->> 4, u.value ->> 5, u.value ->> 6,
+       u.value ->> 4, iif(u.value ->> 7, s.target, NULL), iif(u.value ->> 7, s.payload, NULL),
+       1, 0, u.value ->> 10, u.value ->> 11, 0, 0, 0
+FROM json_each(?1) u
+JOIN tickwright_schedules s ON s.id = u.value ->> 1
+WHERE true
+ON CONFLICT (schedule_id, nominal_at, own_key) DO NOTHING
+RETURNING id
+
+-- name: advance
+UPDATE tickwright_schedule_cursors AS c
+SET next_run_at = u.value ->> 1, decided_through = u.value ->> 2, fired_count = u.value ->> 3,
+    spent = u.value ->> 4, parked = u.value ->> 5
+FROM json_each(?1) u
+WHERE c.schedule_id = u.value ->> 0
+
+-- name: over
+-- Spent schedules without an open run, and whether their one shot failed.
+SELECT s.id, s.trigger ->> 'type' = 'one_shot' AND coalesce((
+         SELECT r.status FROM tickwright_runs r
+         WHERE r.schedule_id = s.id AND r.cause = 'schedule'
+         ORDER BY r.nominal_at DESC LIMIT 1
+       ), '') IN ('failed', 'dead', 'missed') AS failed
+FROM tickwright_schedule_cursors c
+JOIN tickwright_schedules s ON s.id = c.schedule_id
+WHERE c.spent AND (?1 IS NULL OR c.schedule_id IN (SELECT value ->> 0 FROM json_each(?1)))
+  AND s.status IN ('active', 'paused')
+  AND NOT EXISTS (
+    SELECT 1 FROM tickwright_runs r
+    WHERE r.schedule_id = c.schedule_id AND r.status IN ('queued', 'running')
+  )
+
+-- name: end_schedules
+UPDATE tickwright_schedules AS s
+SET status = iif(u.value ->> 1, 'failed', 'completed'), updated_at = ?2, version = s.version + 1
+FROM json_each(?1) u WHERE s.id = u.value ->> 0
+
+-- name: end_cursors
+UPDATE tickwright_schedule_cursors SET spent = false
+WHERE schedule_id IN (SELECT value ->> 0 FROM json_each(?1))
+
+-- name: next_due
+SELECT min(at) FROM (
+  SELECT min(next_run_at) AS at FROM tickwright_schedule_cursors WHERE next_run_at IS NOT NULL
+  UNION ALL
+  SELECT min(run_at) FROM tickwright_runs WHERE status = 'queued' AND gate = 'time'
+)
+
+-- name: lift
+UPDATE tickwright_runs SET gate = NULL
+WHERE id IN (
+  SELECT id FROM tickwright_runs
+  WHERE status = 'queued' AND gate = 'time' AND run_at <= ?1 ORDER BY run_at LIMIT 1000
+)
+RETURNING id
+
+-- name: take
+WITH RECURSIVE lanes (scope_key) AS (
+  SELECT min(scope_key) FROM tickwright_runs WHERE status = 'queued' AND gate IS NULL
+  UNION ALL
+  SELECT (SELECT min(r.scope_key) FROM tickwright_runs r
+          WHERE r.status = 'queued' AND r.gate IS NULL AND r.scope_key > lanes.scope_key)
+  FROM lanes WHERE lanes.scope_key IS NOT NULL
+), chosen (scope_key) AS (
+  SELECT scope_key FROM lanes WHERE scope_key IS NOT NULL
+  ORDER BY scope_key <= ?1, scope_key LIMIT ?2
+)
+UPDATE tickwright_runs
+SET status = 'running', worker_id = ?5, lease_token = lease_token + 1, started_at = NULL
+WHERE id IN (
+  SELECT r.id FROM chosen JOIN tickwright_runs r ON r.id IN (
+    SELECT id FROM tickwright_runs
+    WHERE status = 'queued' AND gate IS NULL AND scope_key = chosen.scope_key
+      AND queue IN (SELECT value FROM json_each(?3))
+      AND (handler IS NULL OR handler IN (SELECT value FROM json_each(?4)))
+    ORDER BY priority DESC, run_at
+    LIMIT max(1, ?2 / (SELECT count(*) FROM chosen))
+  )
+  WHERE EXISTS (
+    SELECT 1 FROM tickwright_workers WHERE id = ?5 AND status = 'online' AND lease_until > ?6
+  )
+  LIMIT ?2
+)
+RETURNING id
+
+-- name: runs_by_id
+SELECT r.id, r.scope_key, r.schedule_id, r.job_key, r.cause, r.nominal_at, r.run_at, r.target,
+       r.payload, r.attempt, r.lease_token, r.lost_count, r.triggered_by, r.started_at,
+       r.worker_id, s.key AS schedule_key, j.policy
+FROM tickwright_runs r
+LEFT JOIN tickwright_schedules s ON s.id = r.schedule_id
+LEFT JOIN tickwright_jobs j ON j.scope_key = r.scope_key AND j.key = r.job_key
+WHERE r.id IN (SELECT value ->> 0 FROM json_each(?1))
+ORDER BY r.priority DESC, r.run_at
+
+-- name: mark_started
+UPDATE tickwright_runs AS r SET started_at = u.value ->> 3
+FROM json_each(?1) u
+WHERE r.id = u.value ->> 0 AND r.status = 'running' AND r.attempt = u.value ->> 1
+  AND r.lease_token = u.value ->> 2
+
+-- name: finish
+-- The fence: only the attempt and lease token that are running may end a run. A run that has
+-- been asked to cancel does not get another try.
+UPDATE tickwright_runs AS r
+SET status = iif(u.again AND r.cancel_requested_at IS NOT NULL, 'cancelled', u.status),
+    gate = iif(u.again AND u.run_at IS NOT NULL AND r.cancel_requested_at IS NULL, 'time', NULL),
+    run_at = coalesce(u.run_at, r.run_at), attempt = u.next_attempt, lost_count = u.lost_count,
+    worker_id = iif(u.again, NULL, r.worker_id), started_at = iif(u.again, NULL, u.started_at),
+    finished_at = iif(u.again AND r.cancel_requested_at IS NULL, NULL, u.finished_at),
+    reason = iif(u.again AND r.cancel_requested_at IS NOT NULL, 'cancelled', u.reason),
+    error = u.error, result = u.result, items_processed = u.items_processed,
+    items_succeeded = u.items_succeeded, items_failed = u.items_failed
+FROM (
+  SELECT value ->> 0 AS id, value ->> 1 AS attempt, value ->> 2 AS lease_token,
+         value ->> 3 AS status, value ->> 3 = 'queued' AS again, value ->> 4 AS run_at,
+         value ->> 5 AS next_attempt, value ->> 6 AS lost_count, value ->> 7 AS started_at,
+         value ->> 8 AS finished_at, value ->> 9 AS reason, value ->> 10 AS error,
+         value ->> 11 AS result, value ->> 12 AS items_processed,
+         value ->> 13 AS items_succeeded, value ->> 14 AS items_failed
+  FROM json_each(?1)
+) u
+WHERE r.id = u.id AND r.status = 'running' AND r.attempt = u.attempt
+  AND r.lease_token = u.lease_token
+RETURNING id, status
+
+-- name: supersede
+INSERT INTO tickwright_attempts (
+  run_id, attempt, outcome, worker_id, started_at, finished_at, error
+)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+FROM json_each(?1) WHERE true
+ON CONFLICT (run_id, attempt) DO NOTHING
+
+-- name: count_stats
+INSERT INTO tickwright_schedule_stats AS t (
+  schedule_id, run_count, success_count, failure_count, failure_streak, last_run_at,
+  last_success_at, last_status, last_duration_ms
+)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+       value ->> 7, value ->> 8
+FROM json_each(?1) WHERE true
+ON CONFLICT (schedule_id) DO UPDATE
+SET run_count = t.run_count + excluded.run_count,
+    success_count = t.success_count + excluded.success_count,
+    failure_count = t.failure_count + excluded.failure_count,
+    failure_streak = CASE WHEN excluded.success_count > 0 THEN excluded.failure_streak
+                          ELSE t.failure_streak + excluded.failure_streak END,
+    last_run_at = max(coalesce(t.last_run_at, excluded.last_run_at), excluded.last_run_at),
+    last_success_at = coalesce(
+      max(t.last_success_at, excluded.last_success_at), t.last_success_at, excluded.last_success_at
+    ),
+    last_status = CASE WHEN t.last_run_at IS NULL OR excluded.last_run_at >= t.last_run_at
+                       THEN excluded.last_status ELSE t.last_status END,
+    last_duration_ms = CASE WHEN t.last_run_at IS NULL OR excluded.last_run_at >= t.last_run_at
+                            THEN excluded.last_duration_ms ELSE t.last_duration_ms END
+
+-- name: count_days
+INSERT INTO tickwright_run_days AS t (
+  schedule_id, day, succeeded, failed, cancelled, duration_ms, items_processed, items_succeeded,
+  items_failed
+)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+       value ->> 7, value ->> 8
+FROM json_each(?1) WHERE true
+ON CONFLICT (schedule_id, day) DO UPDATE
+SET succeeded = t.succeeded + excluded.succeeded, failed = t.failed + excluded.failed,
+    cancelled = t.cancelled + excluded.cancelled,
+    duration_ms = t.duration_ms + excluded.duration_ms,
+    items_processed = t.items_processed + excluded.items_processed,
+    items_succeeded = t.items_succeeded + excluded.items_succeeded,
+    items_failed = t.items_failed + excluded.items_failed
+
+-- name: orphans
+SELECT r.id FROM tickwright_runs r
+LEFT JOIN tickwright_workers w ON w.id = r.worker_id
+WHERE r.status = 'running' AND (w.id IS NULL OR w.status = 'offline' OR w.lease_until < ?1)
+ORDER BY r.id LIMIT ?2

@@ -1,0 +1,116 @@
+"""Migrations, single duties, pruning."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from alembic.command import upgrade
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Connection
+
+from tickwright.store.database import Database
+from tickwright.store.schema import POSTGRES_SCHEMA, SQLITE_PREFIX
+
+VERSION_TABLE = "migrations"
+_ENDED = ("succeeded", "failed", "dead", "cancelled", "skipped", "missed")
+
+
+class SqlUpkeep:
+    """The upkeep contract in statements both dialects share."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def migrate(self) -> None:
+        async with self._database.write() as c:
+            await c.run_sync(_upgrade)
+
+    async def schema_is_current(self) -> bool:
+        async with self._database.read() as c:
+            return bool(await c.run_sync(_is_current))
+
+    async def ping(self) -> None:
+        async with self._database.read() as c:
+            await c.execute(sa.select(1))
+
+    async def hold(self, duty: str, holder: UUID, now: datetime, until: datetime) -> bool:
+        t = self._database.tables.duties
+        mine = sa.or_(t.c.holder == holder, t.c.until < now)
+        async with self._database.write() as c:
+            taken = sa.update(t).where(t.c.name == duty, mine).values(holder=holder, until=until)
+            if (await c.execute(taken)).rowcount:
+                return True
+            absent = ~sa.exists().where(t.c.name == duty)
+            values = sa.select(
+                sa.literal(duty), sa.literal(holder, sa.Uuid), sa.literal(until, t.c.until.type)
+            ).where(absent)
+            inserted = sa.insert(t).from_select(["name", "holder", "until"], values)
+            return bool((await c.execute(inserted)).rowcount)
+
+    async def holder(self, duty: str, now: datetime) -> UUID | None:
+        t = self._database.tables.duties
+        statement = sa.select(t.c.holder).where(t.c.name == duty, t.c.until > now)
+        async with self._database.read() as c:
+            found: UUID | None = (await c.execute(statement)).scalar_one_or_none()
+        return found
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        r, a = self._database.tables.runs, self._database.tables.attempts
+        # Ids are UUIDv7: an id below the one of that moment was made before it, so the oldest
+        # rows are found through the primary key and no index on the end is needed.
+        old = (
+            sa.select(r.c.id)
+            .where(r.c.id < _first_id_at(before), r.c.status.in_(_ENDED))
+            .where(
+                sa.func.coalesce(r.c.finished_at, r.c.run_at) < sa.literal(before, r.c.run_at.type)
+            )
+            .order_by(r.c.id)
+            .limit(limit)
+        )
+        async with self._database.write() as c:
+            ids = list((await c.execute(old)).scalars())
+            if ids:
+                await c.execute(sa.delete(a).where(a.c.run_id.in_(ids)))
+                await c.execute(sa.delete(r).where(r.c.id.in_(ids)))
+        return len(ids)
+
+
+def _first_id_at(moment: datetime) -> UUID:
+    """The smallest UUIDv7 (RFC 9562) of that millisecond."""
+    milliseconds = int(moment.timestamp() * 1000)
+    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (0x2 << 62))
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "tickwright:store/migrations")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _context(connection: Connection) -> MigrationContext:
+    postgres = connection.dialect.name == "postgresql"
+    return MigrationContext.configure(
+        connection,
+        opts={
+            "version_table": VERSION_TABLE if postgres else SQLITE_PREFIX + VERSION_TABLE,
+            "version_table_schema": POSTGRES_SCHEMA if postgres else None,
+        },
+    )
+
+
+def _upgrade(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        # One migrator at a time; the others wait here and then find nothing left to do.
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('tickwright.migrate'))"))
+        connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {POSTGRES_SCHEMA}"))
+    upgrade(_config(connection), "head")
+
+
+def _is_current(connection: Connection) -> bool:
+    head = ScriptDirectory.from_config(_config(connection)).get_current_head()
+    return _context(connection).get_current_revision() == head
