@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+def is_named(table: sa.Table, ref: UUID | str) -> sa.ColumnElement[bool]:
+    """The row of that id or key; a text that is a UUID may be either."""
+    if isinstance(ref, UUID):
+        return table.c.id == ref
+    try:
+        return sa.or_(table.c.key == ref, table.c.id == UUID(ref))
+    except ValueError:
+        return table.c.key == ref
 
 
 def contains(text: str, *columns: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:

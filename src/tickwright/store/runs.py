@@ -16,7 +16,7 @@ from tickwright.model.schedule import Overlap
 from tickwright.model.scope import Scope
 from tickwright.store.base import NewRun, Ref, RunQuery
 from tickwright.store.database import Database, new_id
-from tickwright.store.listing import page
+from tickwright.store.listing import is_named, page
 from tickwright.store.policies import DEFAULT_PRIORITY, DEFAULT_QUEUE
 from tickwright.store.schema import OPEN
 
@@ -116,8 +116,8 @@ class SqlRuns:
     async def _locked(self, c: AsyncConnection, scope: Scope, ref: Ref) -> Any:
         """The schedule's row, with its cursor locked: firing and adding take turns."""
         s, cursors = self._tables.schedules, self._tables.cursors
-        named = s.c.id == ref if isinstance(ref, UUID) else s.c.key == ref
-        found = sa.select(s).where(s.c.scope_key == scope.key, s.c.deleted_at.is_(None), named)
+        live = (s.c.scope_key == scope.key, s.c.deleted_at.is_(None))
+        found = sa.select(s).where(*live, is_named(s, ref))
         row = (await c.execute(found)).one_or_none()
         if row is None:
             raise NotFound(f"there is no schedule {ref!s}")

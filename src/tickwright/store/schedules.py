@@ -25,7 +25,7 @@ from tickwright.model.scope import Scope
 from tickwright.store.base import DayStats, Decide, Edit, Ref, ScheduleQuery
 from tickwright.store.changes import insert_change
 from tickwright.store.database import Database
-from tickwright.store.listing import contains, page
+from tickwright.store.listing import contains, is_named, page
 
 _RACES = 3
 
@@ -89,7 +89,7 @@ class SqlSchedules:
             .where(c.c.next_run_at.is_not(None))
         )
         async with self._database.read() as connection:
-            return {key: at for key, at in (await connection.execute(statement)).tuples()}
+            return {row.key: row.next_run_at for row in await connection.execute(statement)}
 
     async def days(self, scope: Scope, schedule_id: UUID, since: date) -> list[DayStats]:
         d, s = self._tables.days, self._tables.schedules
@@ -119,8 +119,7 @@ class SqlSchedules:
 
     def _is(self, scope: Scope, ref: Ref) -> tuple[sa.ColumnElement[bool], ...]:
         s = self._tables.schedules
-        named = s.c.id == ref if isinstance(ref, UUID) else s.c.key == ref
-        return (s.c.scope_key == scope.key, s.c.deleted_at.is_(None), named)
+        return (s.c.scope_key == scope.key, s.c.deleted_at.is_(None), is_named(s, ref))
 
     async def _locked(self, c: AsyncConnection, scope: Scope, ref: Ref) -> Schedule | None:
         """Lock the schedule, then its cursor; only then is what they say read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from tickwright.model.json import JsonObject
@@ -39,4 +40,15 @@ class Target(Protocol):
 
     async def close(self) -> None:
         """Release what `open` acquired; deliveries have ended by then."""
+        ...
+
+
+class Handlers(Protocol):
+    """The handlers of this process by name; what a `handler` target runs."""
+
+    @property
+    def names(self) -> Sequence[str]: ...
+
+    def register(self, name: str, fn: Callable[..., Any]) -> None:
+        """Serve `name` from now on; registering it again replaces the callable."""
         ...

@@ -54,7 +54,8 @@ RETURNING id
 -- name: advance
 -- Cursors step from their own value; the rows are locked by `due`.
 UPDATE tickwright.schedule_cursors c
-SET next_run_at = u.next_run_at, decided_through = u.decided_through,
+SET next_run_at = u.next_run_at,
+    decided_through = coalesce(u.decided_through, c.decided_through),
     fired_count = u.fired_count, spent = u.spent, parked = u.parked
 FROM unnest(
   $1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::bool[], $6::text[]

@@ -38,7 +38,8 @@ RETURNING id
 
 -- name: advance
 UPDATE tickwright_schedule_cursors AS c
-SET next_run_at = u.value ->> 1, decided_through = u.value ->> 2, fired_count = u.value ->> 3,
+SET next_run_at = u.value ->> 1,
+    decided_through = coalesce(u.value ->> 2, c.decided_through), fired_count = u.value ->> 3,
     spent = u.value ->> 4, parked = u.value ->> 5
 FROM json_each(?1) u
 WHERE c.schedule_id = u.value ->> 0

@@ -1,0 +1,85 @@
+"""Tickwright: a multi-tenant, database-backed job scheduler.
+
+Names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tickwright.bootstrap import Scheduler
+    from tickwright.model.errors import (
+        Conflict,
+        InvalidInput,
+        NotFound,
+        NotPossible,
+        StoreUnavailable,
+        TickwrightError,
+        VersionConflict,
+    )
+    from tickwright.model.job import Backoff, Policy
+    from tickwright.model.scope import SYSTEM, Scope, organization, tenant
+    from tickwright.service.sync import SyncScheduler
+    from tickwright.targets.handler import RunContext
+    from tickwright.triggers.cron import cron
+    from tickwright.triggers.interval import every
+    from tickwright.triggers.one_shot import at
+
+_HOMES = {
+    "Scheduler": "tickwright.bootstrap",
+    "SyncScheduler": "tickwright.service.sync",
+    "RunContext": "tickwright.targets.handler",
+    "at": "tickwright.triggers.one_shot",
+    "cron": "tickwright.triggers.cron",
+    "every": "tickwright.triggers.interval",
+    **dict.fromkeys(("SYSTEM", "Scope", "organization", "tenant"), "tickwright.model.scope"),
+    **dict.fromkeys(("Backoff", "Policy"), "tickwright.model.job"),
+    **dict.fromkeys(
+        (
+            "Conflict",
+            "InvalidInput",
+            "NotFound",
+            "NotPossible",
+            "StoreUnavailable",
+            "TickwrightError",
+            "VersionConflict",
+        ),
+        "tickwright.model.errors",
+    ),
+}
+
+__all__ = [
+    "SYSTEM",
+    "Backoff",
+    "Conflict",
+    "InvalidInput",
+    "NotFound",
+    "NotPossible",
+    "Policy",
+    "RunContext",
+    "Scheduler",
+    "Scope",
+    "StoreUnavailable",
+    "SyncScheduler",
+    "TickwrightError",
+    "VersionConflict",
+    "at",
+    "cron",
+    "every",
+    "organization",
+    "tenant",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tickwright' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,3 @@
+"""Ways for runs to reach workers, by name."""
+
+MEMBERS = {"database": "tickwright.dispatch.database:DatabaseDispatcher"}

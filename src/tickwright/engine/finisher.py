@@ -1,0 +1,111 @@
+"""Writing endings in batches: while one flush is under way, the next one fills up.
+
+Invariant: an ending is written once or refused; what could not be written is kept and tried
+again, and only an answer from the store takes it from the buffer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from tickwright.engine.timekeeper import Timekeeper
+from tickwright.model import event as names
+from tickwright.model.event import Event
+from tickwright.model.run import Ending, RunStatus
+from tickwright.observe.base import Emitter
+from tickwright.store.base import Queue
+
+BATCH = 1000
+_IDLE = timedelta(seconds=30)
+_NAMES = {
+    RunStatus.SUCCEEDED: names.RUN_SUCCEEDED,
+    RunStatus.FAILED: names.RUN_FAILED,
+    RunStatus.QUEUED: names.RUN_FAILED,
+    RunStatus.DEAD: names.RUN_DEAD,
+    RunStatus.CANCELLED: names.RUN_CANCELLED,
+}
+
+
+class Finisher:
+    """Buffers endings and flushes them; a loop calls `tick`."""
+
+    def __init__(
+        self, queue: Queue, emitter: Emitter, time: Timekeeper, on_retry: Callable[[], None]
+    ) -> None:
+        self.wake: Callable[[], None] = lambda: None
+        self._queue = queue
+        self._emitter = emitter
+        self._time = time
+        self._on_retry = on_retry
+        self._buffer: list[Ending] = []
+        self._waiters: dict[UUID, list[asyncio.Future[Ending]]] = {}
+
+    def add(self, ending: Ending) -> None:
+        self._buffer.append(ending)
+        if len(self._buffer) == 1:
+            self.wake()
+
+    async def tick(self) -> timedelta:
+        batch = self._buffer[:BATCH]
+        if not batch:
+            return _IDLE
+        accepted = await self._queue.finish(batch)
+        del self._buffer[: len(batch)]
+        self.tell(batch, accepted)
+        return timedelta(0) if self._buffer else _IDLE
+
+    async def flush(self) -> None:
+        """Write everything that is buffered."""
+        while self._buffer:
+            await self.tick()
+
+    def ended(self, run_id: UUID) -> asyncio.Future[Ending]:
+        """Done when this process writes the final ending of the run."""
+        future: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(run_id, []).append(future)
+        future.add_done_callback(lambda done: self._forget(run_id, done))
+        return future
+
+    def _forget(self, run_id: UUID, future: asyncio.Future[Ending]) -> None:
+        waiting = self._waiters.get(run_id, [])
+        if future in waiting:
+            waiting.remove(future)
+        if not waiting:
+            self._waiters.pop(run_id, None)
+
+    def tell(self, endings: Sequence[Ending], accepted: set[UUID]) -> None:
+        """Events for what was written, and for what was refused."""
+        if any(ending.run_at for ending in endings):
+            self._on_retry()
+        for ending in endings:
+            if ending.run.id not in accepted:
+                self._emitter.emit(self._event(names.RUN_REFUSED, ending))
+                continue
+            name = _NAMES[ending.status]
+            if ending.outcome != "released" and self._emitter.wanted(name):
+                self._emitter.emit(self._event(name, ending))
+            if ending.final and ending.run.id in self._waiters:
+                self._resolve(ending)
+            if ending.status is RunStatus.DEAD and self._emitter.wanted(names.RUN_FAILED):
+                self._emitter.emit(self._event(names.RUN_FAILED, ending))
+
+    def _resolve(self, ending: Ending) -> None:
+        for future in list(self._waiters.get(ending.run.id, [])):
+            if not future.done():
+                future.set_result(ending)
+
+    def _event(self, name: str, ending: Ending) -> Event:
+        run = ending.run
+        data = {
+            "runId": str(run.id),
+            "scheduleId": run.schedule_id and str(run.schedule_id),
+            "schedule": run.schedule_key,
+            "attempt": run.attempt,
+            "outcome": ending.outcome,
+            "willRetry": not ending.final,
+            "error": ending.error and ending.error.partition("\n")[0],
+        }
+        return Event(name, ending.finished_at, run.scope, data)

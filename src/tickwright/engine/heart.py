@@ -1,0 +1,120 @@
+"""Renewing the worker's lease apart from its handlers, and bringing back cancel requests.
+
+Invariant: a worker that cannot renew its lease stops its own work before others take it over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from datetime import timedelta
+from time import monotonic
+from uuid import UUID
+
+from tickwright.model.clock import Clock
+from tickwright.model.errors import StoreUnavailable
+from tickwright.model.worker import Worker
+from tickwright.store.base import Store, Workers
+
+_log = logging.getLogger("tickwright.heart")
+_RETRY_SECONDS = 1.0
+
+
+class Heart:
+    """One worker's heartbeat.
+
+    `cancel` is called with runs that somebody asked to stop, `lost` when the lease is over. Both
+    are called from whatever thread beats, so they must be safe to call from there.
+    """
+
+    def __init__(
+        self,
+        worker: Callable[[], Worker],
+        lease: timedelta,
+        cancel: Callable[[Collection[UUID]], None],
+        lost: Callable[[], None],
+    ) -> None:
+        self._worker = worker
+        self._lease = lease
+        self._cancel = cancel
+        self._lost = lost
+        self._beaten_at = monotonic()
+
+    @property
+    def every(self) -> timedelta:
+        return min(self._lease / 4, timedelta(seconds=10))
+
+    async def beat(self, workers: Workers, clock: Clock) -> timedelta:
+        """Renew once; how long until the next time."""
+        started = monotonic()
+        try:
+            asked = await workers.beat(self._worker(), await clock.now(), self._lease)
+        except StoreUnavailable as error:
+            return self._missed(error)
+        self._beaten_at = started
+        if asked is None:
+            self._lost()
+        elif asked:
+            self._cancel(asked)
+        return self.every
+
+    def _missed(self, error: StoreUnavailable) -> timedelta:
+        margin = self._lease / 5
+        if timedelta(seconds=monotonic() - self._beaten_at) > self._lease - margin:
+            _log.warning("the lease cannot be renewed, giving up what is held: %s", error)
+            self._beaten_at = monotonic()
+            self._lost()
+        return min(self.every, timedelta(seconds=_RETRY_SECONDS))
+
+
+class HeartThread:
+    """Beats in a thread with a connection of its own, so that no handler can hold it up."""
+
+    def __init__(self, heart: Heart, open_store: Callable[[], Store]) -> None:
+        self._heart = heart
+        self._open_store = open_store
+        self._thread = threading.Thread(target=self._main, name="tickwright-heart", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake: asyncio.Event | None = None
+        self._stopping = False
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Beat now; safe from any thread."""
+        if self._loop is not None and self._wake is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def stop(self) -> None:
+        self._stopping = True
+        self.wake()
+        await asyncio.to_thread(self._thread.join, 10)
+
+    def _main(self) -> None:
+        asyncio.run(self._beat_until_stopped())
+
+    async def _beat_until_stopped(self) -> None:
+        self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
+        store = self._open_store()
+        try:
+            while not self._stopping:
+                await self._once(store)
+        finally:
+            await store.close()
+
+    async def _once(self, store: Store) -> None:
+        assert self._wake is not None
+        self._wake.clear()
+        try:
+            delay = await self._heart.beat(store.workers, store.clock)
+        except Exception:
+            _log.exception("the heartbeat failed")
+            delay = timedelta(seconds=_RETRY_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay.total_seconds()):
+                await self._wake.wait()

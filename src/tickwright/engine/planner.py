@@ -1,0 +1,118 @@
+"""Firing what is due, and knowing when to look again.
+
+Invariant: the clock is read once per tick, and a rule that cannot be evaluated stops only its
+own schedule.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+from functools import lru_cache
+from time import monotonic
+
+from tickwright.engine import planning
+from tickwright.engine.runner import Runner
+from tickwright.engine.timekeeper import Timekeeper
+from tickwright.model import event as names
+from tickwright.model.event import Event
+from tickwright.model.json import loads
+from tickwright.model.plan import Due, Plan
+from tickwright.model.run import RunStatus
+from tickwright.model.timestamps import to_rfc3339
+from tickwright.observe.base import Emitter
+from tickwright.store.base import Fired, Store, Undone
+from tickwright.triggers import Trigger, trigger_from_json
+
+BATCH = 1000
+_BUSY_SECONDS = 0.05
+
+
+@lru_cache(maxsize=50_000)
+def _trigger(text: str) -> Trigger:
+    return trigger_from_json(loads(text))
+
+
+_next_after = lru_cache(maxsize=50_000)(planning.next_after)
+
+
+def _step(trigger: Trigger, moment: datetime) -> datetime | None:
+    """Schedules that share a rule share its next instant: a batch computes it once."""
+    return _next_after(trigger, moment)
+
+
+class Planner:
+    """Decides due schedules in batches; a loop calls `tick`."""
+
+    def __init__(
+        self,
+        store: Store,
+        runner: Runner | None,
+        emitter: Emitter,
+        time: Timekeeper,
+        poll: timedelta,
+    ) -> None:
+        self._firing = store.firing
+        self._queue = store.queue
+        self._runner = runner
+        self._emitter = emitter
+        self._time = time
+        self._poll = poll
+
+    async def tick(self) -> timedelta:
+        """Fire one batch; how long to sleep until there is something to do again."""
+        now = await self._time.now()
+        read_at = monotonic()
+        fired = await self._fire(now)
+        if fired.schedules >= BATCH:
+            return timedelta(0)
+        lifted = await self._queue.lift(now)
+        if lifted and self._runner:
+            self._runner.wake()
+        upcoming = await self._firing.next_due()
+        if upcoming is None:
+            return self._poll
+        delay = upcoming - now - timedelta(seconds=monotonic() - read_at)
+        if delay <= timedelta(0) and not fired.schedules and not lifted:
+            # Overdue, and yet nothing was ours to take: another process is deciding it.
+            return timedelta(seconds=random.uniform(_BUSY_SECONDS / 2, _BUSY_SECONDS))
+        return min(delay, self._poll)
+
+    async def _fire(self, now: datetime) -> Fired:
+        offer = self._runner.offer() if self._runner else None
+        fired = await self._firing.fire(now, BATCH, lambda due: plan_or_park(due, now), offer)
+        if self._runner:
+            self._runner.accept(fired.claimed)
+            if fired.queued:
+                self._runner.wake()
+        self._tell(fired, now)
+        return fired
+
+    def _tell(self, fired: Fired, now: datetime) -> None:
+        for undone in fired.undone:
+            self._emitter.emit(_undone_event(undone, now))
+        for scope, schedule_id, error in fired.parked:
+            data = {"scheduleId": str(schedule_id), "error": error}
+            self._emitter.emit(Event(names.SCHEDULE_PARKED, now, scope, data))
+
+
+def plan_or_park(due: Due, now: datetime) -> Plan:
+    """The plan of `due`, or one that parks it with the error its rule raised."""
+    try:
+        return planning.plan(due, _trigger(due.trigger), now, _step)
+    except Exception as error:
+        return planning.park(due, error)
+
+
+def _undone_event(undone: Undone, now: datetime) -> Event:
+    decision = undone.decision
+    name = names.RUN_SKIPPED if decision.status is RunStatus.SKIPPED else names.RUN_MISSED
+    data = {
+        "scheduleId": str(undone.schedule_id),
+        "schedule": undone.schedule_key,
+        "reason": decision.reason,
+        "nominalAt": to_rfc3339(decision.nominal_at),
+        "throughAt": decision.through_at and to_rfc3339(decision.through_at),
+        "count": decision.count,
+    }
+    return Event(name, now, undone.scope, data)

@@ -1,0 +1,107 @@
+"""Which moments of a due schedule fire, which are undone, and what comes next. Pure.
+
+Invariant: every moment from the cursor up to `now` is covered by exactly one decision, and what
+comes next lies strictly after everything decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from tickwright.model.plan import Decision, Due, Plan
+from tickwright.model.run import RunStatus
+from tickwright.model.schedule import MISFIRE_THRESHOLD, Misfire, Overlap
+from tickwright.triggers.base import Trigger
+
+MAX_MOMENTS = 2000
+"""Moments decided for one schedule in one tick; a longer backlog is decided in several."""
+
+_TICK = timedelta(microseconds=1)
+NextAfter = Callable[[Trigger, datetime], datetime | None]
+
+
+def next_after(trigger: Trigger, moment: datetime) -> datetime | None:
+    return trigger.next_after(moment)
+
+
+def first_run(
+    trigger: Trigger, now: datetime, starts_at: datetime | None, ends_at: datetime | None
+) -> datetime | None:
+    """The first occurrence strictly after `now` that lies within the bounds, both inclusive."""
+    base = now if starts_at is None or starts_at <= now else starts_at - _TICK
+    moment = trigger.next_after(base)
+    return None if moment is None or (ends_at is not None and moment > ends_at) else moment
+
+
+def plan(due: Due, trigger: Trigger, now: datetime, step: NextAfter = next_after) -> Plan:
+    """Decide all moments of `due` up to `now`, or the oldest `MAX_MOMENTS` of them."""
+    moments, upcoming = _moments(due, trigger, now, step)
+    on_time = [m for m in moments if now - m <= MISFIRE_THRESHOLD or not trigger.recurring]
+    late = moments[: len(moments) - len(on_time)]
+    caught_up = upcoming is None or upcoming > now
+    firing = on_time or (late[-1:] if caught_up and due.misfire is Misfire.FIRE_ONCE else [])
+    undone = moments[: len(moments) - len(firing)]
+    reason = "misfire" if due.misfire is Misfire.SKIP else "coalesced"
+    decisions = _stretch(undone, RunStatus.MISSED, reason)
+    fired, exhausted = _fire(due, firing, decisions)
+    spent = exhausted or upcoming is None
+    return Plan(
+        schedule_id=due.schedule_id,
+        decisions=decisions,
+        next_run_at=None if spent else upcoming,
+        decided_through=moments[-1],
+        fired_count=due.fired_count + fired,
+        spent=spent,
+    )
+
+
+def park(due: Due, error: Exception) -> Plan:
+    """The plan of a schedule whose rule cannot be evaluated: it waits, and harms no other."""
+    return Plan(
+        schedule_id=due.schedule_id,
+        decisions=[],
+        next_run_at=None,
+        decided_through=None,
+        fired_count=due.fired_count,
+        parked=f"{type(error).__name__}: {error}"[:500],
+    )
+
+
+def _moments(
+    due: Due, trigger: Trigger, now: datetime, step: NextAfter
+) -> tuple[list[datetime], datetime | None]:
+    """The due moments, oldest first, and the one after them."""
+    moments: list[datetime] = []
+    moment: datetime | None = due.next_run_at
+    while moment is not None and moment <= now and len(moments) < MAX_MOMENTS:
+        moments.append(moment)
+        moment = step(trigger, moment)
+        if moment is not None and due.ends_at is not None and moment > due.ends_at:
+            moment = None
+    return moments, moment
+
+
+def _fire(due: Due, firing: list[datetime], decisions: list[Decision]) -> tuple[int, bool]:
+    """Append what fires and what overlap skips; how many fired, and whether that was the last."""
+    fired, busy = 0, due.open
+    room = None if due.max_runs is None else due.max_runs - due.fired_count
+    skipped: list[datetime] = []
+    for moment in firing:
+        if room is not None and fired >= room:
+            break
+        if busy and due.overlap is Overlap.SKIP:
+            skipped.append(moment)
+            continue
+        decisions.append(Decision(moment, RunStatus.QUEUED))
+        fired, busy = fired + 1, True
+    decisions += _stretch(skipped, RunStatus.SKIPPED, "overlap")
+    return fired, room is not None and fired >= room
+
+
+def _stretch(moments: list[datetime], status: RunStatus, reason: str) -> list[Decision]:
+    """One decision for a whole run of undone moments."""
+    if not moments:
+        return []
+    through = moments[-1] if len(moments) > 1 else None
+    return [Decision(moments[0], status, reason, through, len(moments))]

@@ -1,0 +1,243 @@
+"""One process's engine: its duties, wired, started, woken and drained.
+
+Invariant: what was started is stopped, in reverse, whatever fails on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID
+
+from tickwright.dispatch.base import Dispatcher
+from tickwright.engine.executor import Executor
+from tickwright.engine.finisher import Finisher
+from tickwright.engine.heart import Heart, HeartThread
+from tickwright.engine.hooks import Hooks
+from tickwright.engine.loop import Loop, Tick
+from tickwright.engine.planner import Planner
+from tickwright.engine.pruner import Pruner
+from tickwright.engine.rescuer import Rescuer
+from tickwright.engine.runner import Runner
+from tickwright.engine.timekeeper import Timekeeper
+from tickwright.model.event import WORKER_REGISTERED, Event
+from tickwright.model.worker import Worker, WorkerStatus
+from tickwright.observe.base import Emitter
+from tickwright.store.base import Offer, Store
+from tickwright.store.database import new_id
+from tickwright.targets.base import Target
+
+_log = logging.getLogger("tickwright.runtime")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How one process's engine behaves; durations as `timedelta`."""
+
+    version: str = "0"
+    queues: tuple[str, ...] = ("default",)
+    slots: int = 100
+    poll: timedelta = timedelta(seconds=30)
+    lease: timedelta = timedelta(seconds=45)
+    sweep: timedelta = timedelta(seconds=5)
+    grace: timedelta = timedelta(seconds=30)
+    keep_runs: timedelta = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a runtime is made of; `handlers` tells which names this process serves by now.
+
+    `open_store` opens a second store for the heartbeat's thread; without it the heartbeat is a
+    loop among the others.
+    """
+
+    store: Store
+    targets: Mapping[str, Target]
+    dispatcher: Dispatcher
+    handlers: Callable[[], Collection[str]]
+    hooks: Hooks
+    emitter: Emitter
+    time: Timekeeper
+    open_store: Callable[[], Store] | None = None
+
+
+class Runtime:
+    """Plans, executes, rescues and prunes, until it is stopped."""
+
+    def __init__(self, parts: Parts, options: Options) -> None:
+        self.parts = parts
+        self.options = options
+        self.running = False
+        store, emitter, time = parts.store, parts.emitter, parts.time
+        self._worker_id = new_id()
+        self._status = WorkerStatus.ONLINE
+        offer = Offer(self._worker_id, options.queues, (), options.slots)
+        self.finisher = Finisher(store.queue, emitter, time, self._look_again)
+        executor = Executor(parts.targets, parts.hooks, emitter, time)
+        self.runner = Runner(parts.dispatcher, store.queue, executor, self.finisher, time, offer)
+        self.planner = Planner(store, self.runner, emitter, time, options.poll)
+        self.rescuer = Rescuer(store, self.finisher, parts.hooks, emitter, time, options.sweep)
+        self.pruner = Pruner(store.upkeep, time, lambda: self._worker_id, options.keep_runs)
+        self.heart = Heart(self._worker, options.lease, self._cancel, self._lease_lost)
+        self._heart_thread: HeartThread | None = None
+        self._main: asyncio.AbstractEventLoop | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.loops: dict[str, Loop] = {}
+
+    @property
+    def worker_id(self) -> UUID:
+        return self._worker_id
+
+    async def start(self) -> None:
+        """Register as a worker and begin all duties."""
+        self._main = asyncio.get_running_loop()
+        for target in self.parts.targets.values():
+            await target.open()
+        await self._register()
+        self._add("planner", self.planner.tick)
+        self._add("runner", self.runner.tick)
+        self._add("finisher", self.finisher.tick)
+        self._add("marks", self.runner.mark_started)
+        self._add("rescuer", self.rescuer.tick)
+        self._add("pruner", self.pruner.tick)
+        self._start_heart()
+        self.runner.wake = self.loops["runner"].wake
+        self.runner.wake_marks = self.loops["marks"].wake
+        self.finisher.wake = self.loops["finisher"].wake
+        self.rescuer.wake_runner = self.loops["runner"].wake
+        self._tasks = [asyncio.create_task(loop.run()) for loop in self.loops.values()]
+        self._tasks.append(asyncio.create_task(self._watch()))
+        self.running = True
+
+    async def stop(self) -> None:
+        """Drain: claim nothing more, let runs finish within the grace time, hand back the rest."""
+        self.running = False
+        self._status = WorkerStatus.DRAINING
+        self.runner.close()
+        try:
+            await self.runner.drain(self.options.grace)
+        except Exception:
+            _log.exception("draining failed; the leases end by themselves")
+        await self._stop_loops()
+        with suppress(Exception):
+            await self.finisher.flush()
+            await self.parts.store.workers.mark(self._worker_id, WorkerStatus.OFFLINE)
+        for target in self.parts.targets.values():
+            await target.close()
+
+    def wake(self, topic: str) -> None:
+        """Something changed: `due` looks at schedules again, `ready` at runs, `cancel` at both."""
+        names = {"due": ["planner"], "ready": ["runner"], "cancel": ["heart"]}.get(topic, [])
+        for name in names:
+            if name in self.loops:
+                self.loops[name].wake()
+        if topic == "cancel" and self._heart_thread is not None:
+            self._heart_thread.wake()
+
+    def serve(self) -> None:
+        """Look again which handlers this process has: one was registered."""
+        self.runner.serve(self._worker_id, self.parts.handlers())
+        self.wake("ready")
+
+    async def tick(self) -> None:
+        """One round of every duty, for callers that drive time themselves."""
+        for duty in (
+            self.planner.tick,
+            self.runner.tick,
+            self.rescuer.tick,
+            self.runner.tick,
+        ):
+            await duty()
+        await self.runner.idle()
+        await self.finisher.flush()
+
+    async def register(self) -> None:
+        """Announce this worker without starting its loops, for callers that drive time."""
+        for target in self.parts.targets.values():
+            await target.open()
+        await self._register()
+
+    def _add(self, name: str, tick: Tick) -> None:
+        self.loops[name] = Loop(name, tick, self.parts.emitter, self.parts.time)
+
+    def _start_heart(self) -> None:
+        if self.parts.open_store is not None:
+            self._heart_thread = HeartThread(self.heart, self.parts.open_store)
+            self._heart_thread.start()
+            return
+        store = self.parts.store
+        self._add("heart", lambda: self.heart.beat(store.workers, store.clock))
+
+    async def _stop_loops(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._heart_thread is not None:
+            await self._heart_thread.stop()
+
+    async def _watch(self) -> None:
+        await self.parts.store.watch(self.wake)
+
+    async def _register(self) -> None:
+        now = await self.parts.time.now()
+        worker = replace(
+            self._worker(), started_at=now, heartbeat_at=now, lease_until=now + self.options.lease
+        )
+        await self.parts.store.workers.register(worker)
+        self.runner.serve(self._worker_id, self.parts.handlers())
+        data = {"workerId": str(worker.id), "host": worker.host, "pid": worker.pid}
+        self.parts.emitter.emit(Event(WORKER_REGISTERED, now, data=data))
+
+    def _worker(self) -> Worker:
+        now = self.parts.time.stamp()
+        host = socket.gethostname()
+        return Worker(
+            id=self._worker_id,
+            name=f"{host}:{os.getpid()}",
+            host=host,
+            pid=os.getpid(),
+            version=self.options.version,
+            queues=self.options.queues,
+            handlers=tuple(self.parts.handlers()),
+            slots=self.options.slots,
+            status=self._status,
+            started_at=now,
+            heartbeat_at=now,
+            lease_until=now,
+            running=self.runner.running,
+        )
+
+    def _look_again(self) -> None:
+        self.wake("due")
+
+    def _cancel(self, ids: Collection[UUID]) -> None:
+        self._on_main(lambda: self.runner.cancel(ids))
+
+    def _lease_lost(self) -> None:
+        self._on_main(lambda: self._tasks.append(asyncio.create_task(self._start_over())))
+
+    def _on_main(self, act: Callable[[], None]) -> None:
+        if self._main is not None and self.running:
+            with suppress(RuntimeError):
+                self._main.call_soon_threadsafe(act)
+
+    async def _start_over(self) -> None:
+        """The lease is lost: stop all work, and come back as a new worker."""
+        self.runner.give_up()
+        self._worker_id = new_id()
+        while self.running:
+            try:
+                await self._register()
+            except Exception:
+                _log.exception("registering again failed")
+                await asyncio.sleep(1)
+            else:
+                self.wake("ready")
+                return

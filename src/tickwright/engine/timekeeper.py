@@ -1,0 +1,31 @@
+"""The store's time without asking the store each time: its last answer plus monotonic time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from tickwright.model.clock import Clock
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Timekeeper:
+    """Reads the clock for decisions, and stamps what just happened between two readings."""
+
+    def __init__(self, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._read_at = monotonic()
+        self._read = _EPOCH
+
+    async def now(self) -> datetime:
+        """The clock's time, for deciding what is due."""
+        moment = await self._clock.now()
+        self._read, self._read_at = moment, self._monotonic()
+        return moment
+
+    def stamp(self) -> datetime:
+        """The present moment as far as this process knows, for recording what happened."""
+        return self._read + timedelta(seconds=self._monotonic() - self._read_at)

@@ -1,0 +1,1 @@
+"""What people may ask for: `Scheduler`, its options, and its synchronous front."""

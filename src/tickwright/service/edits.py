@@ -1,0 +1,327 @@
+"""What each operation makes of a schedule. Pure: each answers the state and change to write.
+
+Invariant: next_run_at is recomputed strictly after now and after everything already decided, so
+no edit, pause, resume or registration ever fires the past.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from tickwright.engine.planning import first_run
+from tickwright.model.change import Change
+from tickwright.model.errors import Conflict, InvalidInput, NotFound, NotPossible, VersionConflict
+from tickwright.model.schedule import Cursor, Schedule, ScheduleStatus
+from tickwright.model.scope import Scope
+from tickwright.model.states import check_schedule_transition
+from tickwright.model.timestamps import from_rfc3339
+from tickwright.service.layers import (
+    overridden,
+    registered_layer,
+    same_rule,
+    wants_enabled,
+    with_layers,
+)
+from tickwright.service.options import Wishes
+from tickwright.store.base import Edit
+from tickwright.store.database import new_id
+from tickwright.triggers import Trigger, trigger_from_json
+
+Past = Literal["refuse", "run_now"]
+TOLERANCE = timedelta(seconds=60)
+_ENDED = (ScheduleStatus.COMPLETED, ScheduleStatus.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who asks, when, and why."""
+
+    now: datetime
+    actor: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A whole schedule as a caller declares it."""
+
+    scope: Scope
+    key: str
+    job_key: str
+    trigger: Trigger
+    wishes: Wishes
+    past: Past = "refuse"
+
+
+def create(current: Schedule | None, wanted: Declaration, who: Who) -> Edit:
+    """A new schedule; Conflict when the key is taken."""
+    if current is not None:
+        raise Conflict(f"there is already a schedule with the key {wanted.key!r}")
+    return _first(wanted, who, "create")
+
+
+def register(current: Schedule | None, wanted: Declaration, who: Who) -> Edit | None:
+    """Create it, or replace what was registered before; None when nothing changes."""
+    if current is None:
+        return _first(wanted, who, "register")
+    layer = registered_layer(_anchored(current, wanted, who), wanted.wishes, _target(wanted))
+    after = with_layers(_described(current, wanted.wishes), layer, current.override)
+    after = replace(after, job_key=wanted.job_key)
+    if after == current:
+        return None
+    if current.status in _ENDED and not same_rule(current.trigger, after.trigger):
+        after = _revived(after, who.now)
+    else:
+        after = _rearmed_if_changed(current, after, who.now)
+    after = _as_enabled(current, after, who)
+    return _edit(current, after, who, "register")
+
+
+def update(
+    current: Schedule | None, ref: object, wishes: Wishes, trigger: Trigger | None, who: Who
+) -> Edit:
+    """Override what `wishes` and `trigger` say; a spent schedule may come to life again."""
+    before = _present(current, ref)
+    if before.status is ScheduleStatus.CANCELLED:
+        raise NotPossible("a cancelled schedule cannot be changed; create a new one")
+    anchored = trigger.anchored(who.now) if trigger is not None else None
+    layer = overridden(before, wishes, anchored)
+    after = with_layers(_described(before, wishes), before.registered, layer)
+    _check_bounds(after)
+    if before.status in _ENDED and (anchored is not None or "max_runs" in wishes):
+        after = _revived(after, who.now)
+    else:
+        after = _rearmed_if_changed(before, after, who.now)
+    if "enabled" in wishes:
+        after = _as_enabled(before, after, who)
+    return _edit(before, after, who, "update")
+
+
+def pause(current: Schedule | None, ref: object, who: Who) -> Edit | None:
+    before = _present(current, ref)
+    if before.status is ScheduleStatus.PAUSED:
+        return None
+    check_schedule_transition(before.status, ScheduleStatus.PAUSED)
+    layer = overridden(before, Wishes({"enabled": False}), None)
+    after = with_layers(before, before.registered, layer)
+    return _edit(before, _paused(after, who.reason), who, "pause")
+
+
+def resume(current: Schedule | None, ref: object, who: Who) -> Edit | None:
+    before = _present(current, ref)
+    if before.status is ScheduleStatus.ACTIVE:
+        return None
+    if before.status is not ScheduleStatus.PAUSED:
+        raise NotPossible(f"a {before.status} schedule cannot be resumed; give it a new trigger")
+    layer = overridden(before, Wishes({"enabled": True}), None)
+    after = with_layers(before, before.registered, layer)
+    return _edit(before, _resumed(after, who.now), who, "resume")
+
+
+def cancel(current: Schedule | None, ref: object, who: Who) -> Edit | None:
+    before = _present(current, ref)
+    if before.status is ScheduleStatus.CANCELLED:
+        return None
+    check_schedule_transition(before.status, ScheduleStatus.CANCELLED)
+    after = replace(
+        before,
+        status=ScheduleStatus.CANCELLED,
+        status_reason=who.reason,
+        cursor=_disarmed(before.cursor),
+    )
+    return _edit(before, after, who, "cancel", cancel_queued=True)
+
+
+def delete(current: Schedule | None, ref: object, who: Who) -> Edit:
+    before = _present(current, ref)
+    after = replace(before, deleted_at=who.now, cursor=_disarmed(before.cursor))
+    return _edit(before, after, who, "delete", cancel_queued=True)
+
+
+def check_version(current: Schedule | None, expected: int | None) -> None:
+    """VersionConflict when the caller has seen another version than the present one."""
+    if current is not None and expected is not None and current.version != expected:
+        raise VersionConflict(
+            f"version {expected} was expected, but the schedule has version {current.version}"
+        )
+
+
+def _first(wanted: Declaration, who: Who, action: str) -> Edit:
+    trigger = wanted.trigger.anchored(wanted.wishes.get("starts_at") or who.now)
+    layer = registered_layer(trigger, wanted.wishes, _target(wanted))
+    blank = Schedule(
+        id=new_id(),
+        scope=wanted.scope,
+        key=wanted.key,
+        job_key=wanted.job_key,
+        trigger={},
+        target={},
+        payload={},
+        created_at=who.now,
+        updated_at=who.now,
+        created_by=who.actor,
+    )
+    schedule = with_layers(_described(blank, wanted.wishes), layer, {})
+    _check_bounds(schedule)
+    base = _earliest(trigger, who.now, wanted.past)
+    schedule = _armed(schedule, trigger, base, required=True)
+    if not wants_enabled(layer, {}):
+        schedule = _paused(schedule, who.reason)
+    return Edit(schedule, _change(None, schedule, who, action))
+
+
+def _earliest(trigger: Trigger, now: datetime, past: Past) -> datetime:
+    """The moment after which the first occurrence may lie.
+
+    A single time that has just passed still counts, and with `run_now` one long past does;
+    recurring rules never fire the past.
+    """
+    if trigger.recurring:
+        return now
+    if past == "run_now":
+        return datetime.min.replace(tzinfo=now.tzinfo)
+    return now - TOLERANCE
+
+
+def _target(wanted: Declaration) -> dict[str, Any]:
+    given = wanted.wishes.get("target")
+    return dict(given) if given is not None else {"type": "handler", "name": wanted.job_key}
+
+
+def _anchored(current: Schedule, wanted: Declaration, who: Who) -> Trigger:
+    """Registering the same interval again keeps its anchor, so a restart never shifts it."""
+    before = current.registered.get("trigger", {}).get("trigger", {})
+    given = wanted.trigger.to_json()
+    if same_rule(before, given) and given.get("anchor") is None:
+        return trigger_from_json(before)
+    return wanted.trigger.anchored(wanted.wishes.get("starts_at") or who.now)
+
+
+def _described(schedule: Schedule, wishes: Wishes) -> Schedule:
+    texts = ("name", "description", "category", "source", "metadata")
+    return replace(schedule, **{name: wishes.get(name) for name in texts if name in wishes})
+
+
+def _check_bounds(schedule: Schedule) -> None:
+    if schedule.starts_at and schedule.ends_at and schedule.ends_at < schedule.starts_at:
+        raise InvalidInput("endsAt", "lies before startsAt")
+
+
+def _rearmed_if_changed(before: Schedule, after: Schedule, now: datetime) -> Schedule:
+    if after.status is not ScheduleStatus.ACTIVE:
+        return after
+    rule_changed = (
+        not same_rule(before.trigger, after.trigger)
+        or before.trigger.get("anchor") != after.trigger.get("anchor")
+        or (before.starts_at, before.ends_at) != (after.starts_at, after.ends_at)
+        or before.cursor.parked is not None
+    )
+    if rule_changed:
+        return _rearmed(after, now, required=True)
+    if before.max_runs != after.max_runs and after.cursor.next_run_at is not None:
+        return _rearmed(after, now, required=False)
+    return after
+
+
+def _revived(schedule: Schedule, now: datetime) -> Schedule:
+    active = replace(schedule, status=ScheduleStatus.ACTIVE, status_reason=None)
+    return _rearmed(active, now, required=True)
+
+
+def _rearmed(schedule: Schedule, now: datetime, *, required: bool) -> Schedule:
+    trigger = trigger_from_json(schedule.trigger)
+    base = now if trigger.recurring else now - TOLERANCE
+    if schedule.cursor.decided_through is not None:
+        base = max(base, schedule.cursor.decided_through)
+    return _armed(schedule, trigger, base, required=required)
+
+
+def _armed(schedule: Schedule, trigger: Trigger, base: datetime, *, required: bool) -> Schedule:
+    cursor = schedule.cursor
+    upcoming = first_run(trigger, base, schedule.starts_at, schedule.ends_at)
+    if upcoming is None and required:
+        raise InvalidInput("trigger", _never(trigger, schedule))
+    if schedule.max_runs is not None and cursor.fired_count >= schedule.max_runs:
+        if required:
+            raise InvalidInput("maxRuns", f"{cursor.fired_count} runs have been made already")
+        upcoming = None
+    return replace(
+        schedule,
+        cursor=replace(cursor, next_run_at=upcoming, spent=upcoming is None, parked=None),
+    )
+
+
+def _never(trigger: Trigger, schedule: Schedule) -> str:
+    if not trigger.recurring:
+        at = from_rfc3339("trigger.at", trigger.to_json().get("at"))
+        bounds = schedule.starts_at or schedule.ends_at
+        return (
+            f"its only time, {at:%Y-%m-%d %H:%M:%S} UTC, lies "
+            f"{'outside its bounds' if bounds else 'in the past; use past=run_now to run it now'}"
+        )
+    return "it has no occurrence between now and its end"
+
+
+def _paused(schedule: Schedule, reason: str | None) -> Schedule:
+    return replace(
+        schedule,
+        status=ScheduleStatus.PAUSED,
+        status_reason=reason,
+        cursor=replace(schedule.cursor, next_run_at=None),
+    )
+
+
+def _resumed(schedule: Schedule, now: datetime) -> Schedule:
+    active = replace(schedule, status=ScheduleStatus.ACTIVE, status_reason=None)
+    armed = _rearmed(active, now, required=False)
+    if armed.cursor.next_run_at is None:
+        raise NotPossible(
+            "nothing is left to run: its time passed while it was paused; "
+            "give it a new time or trigger it by hand"
+        )
+    return armed
+
+
+def _as_enabled(before: Schedule, after: Schedule, who: Who) -> Schedule:
+    """The status that the layers in force ask for; ended schedules stay ended."""
+    enabled = wants_enabled(after.registered, after.override)
+    if not enabled and after.status is ScheduleStatus.ACTIVE:
+        return _paused(after, who.reason)
+    if enabled and before.status is ScheduleStatus.PAUSED:
+        return _resumed(after, who.now)
+    return after
+
+
+def _disarmed(cursor: Cursor) -> Cursor:
+    return replace(cursor, next_run_at=None, spent=False)
+
+
+def _present(current: Schedule | None, ref: object) -> Schedule:
+    if current is None:
+        raise NotFound(f"there is no schedule {ref!s}")
+    return current
+
+
+def _edit(
+    before: Schedule, after: Schedule, who: Who, action: str, *, cancel_queued: bool = False
+) -> Edit:
+    after = replace(after, version=before.version + 1, updated_at=who.now)
+    return Edit(after, _change(before, after, who, action), cancel_queued)
+
+
+def _change(before: Schedule | None, after: Schedule, who: Who, action: str) -> Change:
+    return Change(
+        scope=after.scope,
+        at=who.now,
+        action=action,
+        resource="schedule",
+        resource_id=after.id,
+        resource_key=after.key,
+        actor=who.actor,
+        reason=who.reason,
+        before=before.configuration() if before else None,
+        after=after.configuration(),
+        version=after.version,
+    )

@@ -1,0 +1,154 @@
+"""What a caller may say of a schedule, checked; bad input names the field and the reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypedDict, TypeVar
+
+from tickwright.model.errors import InvalidInput
+from tickwright.model.json import JsonObject, checked_object
+from tickwright.model.schedule import Misfire, Overlap
+from tickwright.model.timestamps import aware
+from tickwright.triggers import Trigger, trigger_from_json
+
+MAX_KEY = 255
+MAX_NAME = 255
+MAX_DESCRIPTION = 2000
+_KEY = re.compile(r"[A-Za-z0-9_.:@-][A-Za-z0-9_.:@ -]*")
+E = TypeVar("E", bound=StrEnum)
+Check = Callable[[str, Any], Any]
+CheckTarget = Callable[[JsonObject], dict[str, Any]]
+
+
+class ScheduleOptions(TypedDict, total=False):
+    """The optional words of a schedule; see `Scheduler.create_schedule`."""
+
+    target: JsonObject
+    payload: JsonObject
+    starts_at: datetime | None
+    ends_at: datetime | None
+    max_runs: int | None
+    misfire: Misfire | str
+    overlap: Overlap | str
+    enabled: bool
+    name: str | None
+    description: str | None
+    category: str | None
+    source: str
+    metadata: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Checked options. What the caller did not say is absent from `given`."""
+
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.given
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self.given.get(name, default)
+
+
+def check_key(field_name: str, key: object) -> str:
+    """A key people can type: letters, digits and `_ . : @ -`, inner spaces, at most 255."""
+    if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY:
+        raise InvalidInput(field_name, f"must be a text of 1 to {MAX_KEY} characters")
+    if not _KEY.fullmatch(key) or key != key.strip():
+        allowed = "letters, digits, `_`, `.`, `:`, `@`, `-` and inner spaces"
+        raise InvalidInput(field_name, f"may hold {allowed}")
+    return key
+
+
+def check_trigger(trigger: Trigger | JsonObject) -> Trigger:
+    if isinstance(trigger, Mapping):
+        return trigger_from_json(trigger)
+    if isinstance(trigger, Trigger):
+        return trigger
+    raise InvalidInput("trigger", "must be a trigger, such as cron('0 9 * * 1')")
+
+
+def check_options(options: Mapping[str, Any], check_target: CheckTarget) -> Wishes:
+    """The options in their stored forms; InvalidInput naming the first that is wrong."""
+    checks: dict[str, Check] = {**_CHECKS, "target": lambda _, value: check_target(value)}
+    given: dict[str, Any] = {}
+    for name, value in options.items():
+        if name not in checks:
+            raise InvalidInput(camel(name), "is not a known option")
+        given[name] = checks[name](camel(name), value)
+    starts_at, ends_at = given.get("starts_at"), given.get("ends_at")
+    if starts_at and ends_at and ends_at < starts_at:
+        raise InvalidInput("endsAt", "lies before startsAt")
+    return Wishes(given)
+
+
+def camel(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(part.capitalize() for part in tail)
+
+
+def _moment(name: str, value: object) -> datetime | None:
+    return None if value is None else aware(name, value)
+
+
+def _count(name: str, value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**62:
+        raise InvalidInput(name, "must be a whole number from 1 up")
+    return value
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidInput(name, "must be true or false")
+    return value
+
+
+def _text(limit: int) -> Callable[[str, object], str | None]:
+    def check(name: str, value: object) -> str | None:
+        if value is None:
+            return None
+        if not isinstance(value, str) or len(value) > limit:
+            raise InvalidInput(name, f"must be a text of at most {limit} characters")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise InvalidInput(name, "holds a lone surrogate") from None
+        if "\x00" in value:
+            raise InvalidInput(name, "holds a NUL character")
+        return value
+
+    return check
+
+
+def _one_of(kind: type[E]) -> Check:
+    def check(name: str, value: Any) -> E:
+        try:
+            return kind(value)
+        except ValueError:
+            known = ", ".join(kind)
+            raise InvalidInput(name, f"must be one of {known}") from None
+
+    return check
+
+
+_CHECKS: dict[str, Check] = {
+    "payload": checked_object,
+    "starts_at": _moment,
+    "ends_at": _moment,
+    "max_runs": _count,
+    "misfire": _one_of(Misfire),
+    "overlap": _one_of(Overlap),
+    "enabled": _flag,
+    "name": _text(MAX_NAME),
+    "description": _text(MAX_DESCRIPTION),
+    "category": _text(MAX_NAME),
+    "source": _text(100),
+    "metadata": checked_object,
+}

@@ -1,0 +1,67 @@
+"""What this process can say about itself and its database, for health checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from tickwright.engine.pruner import DUTY
+from tickwright.engine.runtime import Runtime
+from tickwright.model.errors import StoreUnavailable
+from tickwright.model.worker import WorkerStatus
+from tickwright.store.base import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`problems` says in words what is wrong; an empty list is a healthy system."""
+
+    ready: bool
+    database: str
+    dialect: str
+    schedules: int = 0
+    workers_online: int = 0
+    leader: UUID | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+async def system_status(store: Store, runtime: Runtime, now: datetime | None) -> Status:
+    """Ask the database and the loops; `now` is None when the clock could not be read."""
+    problems = _loop_problems(runtime)
+    if now is None:
+        problems.insert(0, "the database cannot be reached")
+        return Status(False, "unavailable", store.dialect, problems=problems)
+    try:
+        return await _with_database(store, runtime, now, problems)
+    except StoreUnavailable as error:
+        return Status(False, "unavailable", store.dialect, problems=[str(error), *problems])
+
+
+async def _with_database(
+    store: Store, runtime: Runtime, now: datetime, problems: list[str]
+) -> Status:
+    if not await store.upkeep.schema_is_current():
+        problems = ["the database schema is not current: run `tickwright db upgrade`", *problems]
+        return Status(False, "schema", store.dialect, problems=problems)
+    workers = await store.workers.all()
+    online = [w for w in workers if w.status is WorkerStatus.ONLINE and w.lease_until > now]
+    return Status(
+        ready=runtime.running and not problems,
+        database="ok",
+        dialect=store.dialect,
+        schedules=await store.schedules.count(),
+        workers_online=len(online),
+        leader=await store.upkeep.holder(DUTY, now),
+        problems=problems,
+    )
+
+
+def _loop_problems(runtime: Runtime) -> list[str]:
+    if not runtime.running:
+        return ["the engine is not running"]
+    return [
+        f"the {name} loop fails: {loop.error}"
+        for name, loop in runtime.loops.items()
+        if loop.error is not None
+    ]

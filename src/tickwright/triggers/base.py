@@ -1,0 +1,136 @@
+"""The contract every trigger keeps, and the readers of its wire shape; refuses, never guesses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+from tickwright.model.errors import InvalidInput, TickwrightError
+
+
+class TriggerError(TickwrightError):
+    """The trigger cannot say when it happens next."""
+
+    code = "trigger_error"
+
+
+@runtime_checkable
+class Trigger(Protocol):
+    """When a schedule happens: an immutable, hashable value that is stored as JSON.
+
+    A trigger knows nominal instants and nothing else: calendars, jitter, misfires, bounds and
+    counts are decided by others from what it answers. Two triggers with equal fields are equal,
+    so that a batch of schedules can share what was computed for one of them. A trigger that
+    exists is valid: whatever is wrong with one is refused with `InvalidInput`, naming the field
+    (`trigger.expression`, `trigger.every` …), when it is made.
+    """
+
+    kind: ClassVar[str]
+    """The value of `type` on the wire; unique among all members."""
+
+    recurring: ClassVar[bool]
+    """Whether it may happen more than once; a schedule that is spent after one run says no."""
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """The first nominal instant strictly after `moment`, in UTC; None if there is none left.
+
+        `moment` is aware, in any zone. The answer depends on nothing but the trigger and
+        `moment`, and is always later than `moment`: a caller that steps from answer to answer
+        moves forward and visits every instant exactly once. It comes after a bounded amount of
+        work; an implementation that cannot keep any of this raises `TriggerError`, never loops
+        and never answers with the past. An instant that does not fit into a `datetime` does not
+        exist.
+        """
+        ...
+
+    def anchored(self, moment: datetime) -> Self:
+        """The same trigger, counting from `moment` if it counts from somewhere and has no anchor.
+
+        Called once, when a schedule is created or given a new trigger; the result is what is
+        stored. Triggers that need no anchor, or have one, return themselves.
+        """
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Its wire shape: camelCase keys, `type` among them; `from_json` gives an equal trigger."""
+        ...
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read the wire shape; missing, unknown and mistyped fields raise `InvalidInput`."""
+        ...
+
+    def describe(self) -> str:
+        """In plain English, for people: "every 15 minutes"."""
+        ...
+
+
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}"
+    r"(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def quoted(value: object, limit: int = 40) -> str:
+    """What the caller sent, safe and short enough to repeat in a message."""
+    if not isinstance(value, str):
+        return type(value).__name__
+    return ascii(value if len(value) <= limit else value[:limit] + "...")
+
+
+def check_fields(
+    data: Mapping[str, Any], kind: str, required: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> None:
+    """Refuse a wire shape of another type, with unknown fields, or without the required ones."""
+    known = ("type", *required, *optional)
+    for name in data:
+        if name not in known:
+            raise InvalidInput(
+                f"trigger.{quoted(str(name))[1:-1]}",
+                f"is not a field of a {kind} trigger (it has {', '.join(known)})",
+            )
+    for name in ("type", *required):
+        if name not in data:
+            raise InvalidInput(f"trigger.{name}", f"is missing; a {kind} trigger needs it")
+    if data["type"] != kind:
+        raise InvalidInput("trigger.type", f"must be '{kind}', not {quoted(data['type'])}")
+
+
+def text_of(value: object, field: str) -> str:
+    """`value` if it is a string."""
+    if not isinstance(value, str):
+        raise InvalidInput(field, f"must be a string, not {quoted(value)}")
+    return value
+
+
+def utc_of(moment: object, field: str) -> datetime:
+    """`moment` in UTC if it is an aware datetime."""
+    if not isinstance(moment, datetime):
+        raise InvalidInput(field, f"must be a datetime, not {quoted(moment)}")
+    if moment.utcoffset() is None:
+        raise InvalidInput(field, "has no time zone: give an offset or UTC, such as 09:00:00Z")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput(field, "lies outside the years 1 to 9999 in UTC") from None
+
+
+def utc_from_text(value: object, field: str) -> datetime:
+    """The moment that an RFC 3339 string names, in UTC."""
+    text = text_of(value, field)
+    if not _RFC3339.fullmatch(text):
+        raise InvalidInput(
+            field, f"{quoted(text)} is not an RFC 3339 time such as 2026-03-01T09:00:00Z"
+        )
+    try:
+        moment = datetime.fromisoformat(text.upper())
+    except ValueError as error:
+        raise InvalidInput(field, f"{quoted(text)} is not a time: {error}") from None
+    return utc_of(moment, field)
+
+
+def utc_text(moment: datetime) -> str:
+    """The RFC 3339 string of a moment in UTC."""
+    return moment.isoformat().replace("+00:00", "Z")

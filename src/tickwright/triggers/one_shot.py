@@ -1,0 +1,47 @@
+"""One instant, once; it is always a moment in UTC, never a wall clock reading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from tickwright.triggers.base import check_fields, utc_from_text, utc_of, utc_text
+
+AT = "trigger.at"
+
+
+def at(moment: datetime) -> OneShot:
+    """Once, at this moment; a datetime without a time zone is refused."""
+    return OneShot(moment)
+
+
+@dataclass(frozen=True, slots=True)
+class OneShot:
+    """Happens at one moment and never again."""
+
+    kind: ClassVar[str] = "one_shot"
+    recurring: ClassVar[bool] = False
+
+    at: datetime
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "at", utc_of(self.at, AT))
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        return self.at if self.at > moment else None
+
+    def anchored(self, moment: datetime) -> Self:
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        return {"type": self.kind, "at": utc_text(self.at)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        check_fields(data, cls.kind, required=("at",))
+        return cls(utc_from_text(data["at"], AT))
+
+    def describe(self) -> str:
+        return f"once at {self.at.replace(tzinfo=None).isoformat(' ')} UTC"

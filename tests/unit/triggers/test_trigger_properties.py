@@ -1,0 +1,159 @@
+"""What holds for every trigger at every moment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tickwright.model.errors import InvalidInput
+from tickwright.triggers import Trigger, trigger_from_json
+from tickwright.triggers.cron import Cron
+from tickwright.triggers.interval import Interval, every
+from tickwright.triggers.one_shot import OneShot
+
+ZONES = (
+    "UTC",
+    "Africa/Cairo",
+    "America/Havana",
+    "America/New_York",
+    "Antarctica/Troll",
+    "Asia/Kathmandu",
+    "Australia/Lord_Howe",
+    "Europe/Berlin",
+    "Europe/Dublin",
+    "Pacific/Apia",
+    "Pacific/Chatham",
+)
+
+moments = st.datetimes(
+    datetime.fromisoformat("1900-01-01"),
+    datetime.fromisoformat("2200-01-01"),
+    timezones=st.just(UTC),
+)
+all_moments = st.datetimes(timezones=st.just(UTC))
+durations = st.integers(1, 3653 * 86_400).map(lambda seconds: timedelta(seconds=seconds))
+
+
+def field(low: int, high: int, *extra: str) -> st.SearchStrategy[str]:
+    number = st.integers(low, high)
+    span = (
+        st.tuples(number, number)
+        .filter(lambda ab: ab[0] < ab[1])
+        .map(lambda ab: f"{ab[0]}-{ab[1]}")
+    )
+    stepped = st.tuples(st.just("*") | span, st.integers(1, high)).map(
+        lambda ab: f"{ab[0]}/{ab[1]}"
+    )
+    term = st.just("*") | number.map(str) | span | stepped
+    if extra:
+        term |= st.sampled_from(extra)
+    return st.lists(term, min_size=1, max_size=3).map(",".join)
+
+
+@st.composite
+def cron_texts(draw: st.DrawFn) -> str:
+    fields = [
+        draw(field(0, 59)),
+        draw(field(0, 23)),
+        draw(field(1, 28, "31", "L", "LW")),
+        draw(field(1, 12, "FEB", "SEP-DEC")),
+        draw(field(0, 7, "MON", "5L", "1#5")),
+    ]
+    return " ".join([draw(field(0, 59)), *fields] if draw(st.booleans()) else fields)
+
+
+@st.composite
+def crons(draw: st.DrawFn) -> Trigger:
+    zone = draw(st.sampled_from(ZONES))
+    try:
+        return Cron(draw(cron_texts()), zone)
+    except InvalidInput:
+        return Cron("30 2 * * *", zone)
+
+
+triggers = st.one_of(
+    crons(),
+    st.builds(Interval, durations, all_moments),
+    st.builds(OneShot, all_moments),
+)
+
+
+@given(triggers, moments)
+def test_the_next_instant_is_later_and_in_utc(trigger: Trigger, moment: datetime) -> None:
+    for _ in range(5):
+        answer = trigger.next_after(moment)
+        if answer is None:
+            return
+        assert answer > moment
+        assert answer.tzinfo is UTC
+        moment = answer
+
+
+@given(triggers, moments, st.floats(0, 1, exclude_max=True))
+def test_there_is_nothing_between_a_moment_and_its_next_instant(
+    trigger: Trigger, moment: datetime, share: float
+) -> None:
+    answer = trigger.next_after(moment)
+    if answer is not None and (between := moment + (answer - moment) * share) < answer:
+        assert trigger.next_after(between) == answer
+
+
+@given(triggers, all_moments)
+@example(Cron("* * * * *", "Pacific/Auckland"), datetime.max.replace(tzinfo=UTC))
+@example(Cron("* * * * *", "America/New_York"), datetime.min.replace(tzinfo=UTC))
+@example(Cron("* * * * *", "Pacific/Auckland"), datetime.min.replace(tzinfo=UTC))
+def test_no_moment_overflows(trigger: Trigger, moment: datetime) -> None:
+    answer = trigger.next_after(moment)
+    assert answer is None or answer > moment
+
+
+@given(triggers | st.builds(Interval, durations))
+def test_json_gives_the_same_trigger_back(trigger: Trigger) -> None:
+    again = trigger_from_json(json.loads(json.dumps(trigger.to_json())))
+    assert again == trigger
+    assert hash(again) == hash(trigger)
+    assert again.describe() == trigger.describe()
+    assert trigger.describe().isprintable()
+
+
+@given(durations, all_moments, moments)
+def test_an_interval_keeps_its_phase(
+    duration: timedelta, anchor: datetime, moment: datetime
+) -> None:
+    answer = every(duration, anchor=anchor).next_after(moment)
+    if answer is not None:
+        assert (answer - anchor) % duration == timedelta()
+        assert answer == anchor or answer - moment <= duration
+
+
+def field_refused(make: Callable[[], Trigger]) -> str | None:
+    """The field that is refused; None if the trigger can be made, used and described."""
+    try:
+        trigger = make()
+    except InvalidInput as refusal:
+        return refusal.field
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    answer = trigger.anchored(moment).next_after(moment)
+    assert answer is not None
+    assert answer > moment
+    assert trigger.describe()
+    return None
+
+
+@given(st.text(max_size=300) | st.text("0123456789*/,-#?LW @MONJANSUN", max_size=40))
+def test_any_text_is_a_cron_rule_or_refused(text: str) -> None:
+    assert field_refused(lambda: Cron(text)) in (None, "trigger.expression")
+
+
+@given(st.text(max_size=40) | st.text("0123456789.wdhms", max_size=40))
+def test_any_text_is_an_interval_or_refused(text: str) -> None:
+    assert field_refused(lambda: every(text)) in (None, "trigger.every")
+
+
+@given(st.text(max_size=40) | st.text("UTCEurope/Berlin.+-0123456789", max_size=40))
+def test_any_text_is_a_zone_or_refused(text: str) -> None:
+    assert field_refused(lambda: Cron("0 9 * * *", text)) in (None, "trigger.timezone")
