@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from time import monotonic
 from uuid import UUID
 
 from tickwright.engine.timekeeper import Timekeeper
@@ -20,6 +21,8 @@ from tickwright.store.base import Queue
 
 BATCH = 1000
 _IDLE = timedelta(seconds=30)
+_HOLD = timedelta(milliseconds=5)
+_LONGEST_HOLD_SECONDS = 0.25
 _NAMES = {
     RunStatus.SUCCEEDED: names.RUN_SUCCEEDED,
     RunStatus.FAILED: names.RUN_FAILED,
@@ -30,37 +33,50 @@ _NAMES = {
 
 
 class Finisher:
-    """Buffers endings and flushes them; a loop calls `tick`."""
+    """Buffers endings and flushes them; a loop calls `tick`.
+
+    While `herd()` says that many schedules are due at once, endings wait a moment: work that is
+    late already should start before what has ended is written down.
+    """
 
     def __init__(
         self, queue: Queue, emitter: Emitter, time: Timekeeper, on_retry: Callable[[], None]
     ) -> None:
         self.wake: Callable[[], None] = lambda: None
+        self.herd: Callable[[], bool] = lambda: False
         self._queue = queue
         self._emitter = emitter
         self._time = time
         self._on_retry = on_retry
         self._buffer: list[Ending] = []
+        self._since = 0.0
         self._waiters: dict[UUID, list[asyncio.Future[Ending]]] = {}
 
     def add(self, ending: Ending) -> None:
         self._buffer.append(ending)
         if len(self._buffer) == 1:
+            self._since = monotonic()
             self.wake()
 
     async def tick(self) -> timedelta:
-        batch = self._buffer[:BATCH]
-        if not batch:
+        if not self._buffer:
             return _IDLE
+        if self.herd() and monotonic() - self._since < _LONGEST_HOLD_SECONDS:
+            return _HOLD
+        return await self._flush_batch()
+
+    async def _flush_batch(self) -> timedelta:
+        batch = self._buffer[:BATCH]
         accepted = await self._queue.finish(batch)
         del self._buffer[: len(batch)]
+        self._since = monotonic()
         self.tell(batch, accepted)
         return timedelta(0) if self._buffer else _IDLE
 
     async def flush(self) -> None:
         """Write everything that is buffered."""
         while self._buffer:
-            await self.tick()
+            await self._flush_batch()
 
     def ended(self, run_id: UUID) -> asyncio.Future[Ending]:
         """Done when this process writes the final ending of the run."""

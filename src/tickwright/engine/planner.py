@@ -6,6 +6,7 @@ own schedule.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -25,6 +26,8 @@ from tickwright.store.base import Fired, Store, Undone
 from tickwright.triggers import Trigger, trigger_from_json
 
 BATCH = 1000
+LANES = 2
+"""Batches under way at once in a herd: one is decided while the database writes the other."""
 _BUSY_SECONDS = 0.05
 
 
@@ -58,13 +61,20 @@ class Planner:
         self._emitter = emitter
         self._time = time
         self._poll = poll
+        self._herd = False
+
+    def herd(self) -> bool:
+        """Whether more schedules are due than one batch takes."""
+        return self._herd
 
     async def tick(self) -> timedelta:
         """Fire one batch; how long to sleep until there is something to do again."""
         now = await self._time.now()
         read_at = monotonic()
-        fired = await self._fire(now)
-        if fired.schedules >= BATCH:
+        lanes = LANES if self._herd else 1
+        fired = await asyncio.gather(*(self._fire(now, lanes) for _ in range(lanes)))
+        self._herd = max(lane.schedules for lane in fired) >= BATCH
+        if self._herd:
             return timedelta(0)
         lifted = await self._queue.lift(now)
         if lifted and self._runner:
@@ -73,13 +83,13 @@ class Planner:
         if upcoming is None:
             return self._poll
         delay = upcoming - now - timedelta(seconds=monotonic() - read_at)
-        if delay <= timedelta(0) and not fired.schedules and not lifted:
+        if delay <= timedelta(0) and not lifted and not any(lane.schedules for lane in fired):
             # Overdue, and yet nothing was ours to take: another process is deciding it.
             return timedelta(seconds=random.uniform(_BUSY_SECONDS / 2, _BUSY_SECONDS))
         return min(delay, self._poll)
 
-    async def _fire(self, now: datetime) -> Fired:
-        offer = self._runner.offer() if self._runner else None
+    async def _fire(self, now: datetime, lanes: int) -> Fired:
+        offer = self._runner.offer(lanes) if self._runner else None
         fired = await self._firing.fire(now, BATCH, lambda due: plan_or_park(due, now), offer)
         if self._runner:
             self._runner.accept(fired.claimed)

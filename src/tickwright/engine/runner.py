@@ -74,9 +74,10 @@ class Runner:
         old = self._offer
         self._offer = Offer(worker_id, old.queues, tuple(handlers), old.slots)
 
-    def offer(self) -> Offer | None:
-        """What this worker can take right now; None when it takes nothing."""
+    def offer(self, parts: int = 1) -> Offer | None:
+        """One of equal `parts` of what this worker can take right now; None when nothing."""
         room = self._offer.slots + self._ahead - len(self._running) - len(self._waiting)
+        room //= parts
         if self._closed or room <= 0:
             return None
         return Offer(self._offer.worker_id, self._offer.queues, self._offer.handlers, room)
@@ -102,8 +103,12 @@ class Runner:
 
     async def mark_started(self) -> timedelta:
         """Record the start of runs that have not ended within the blink of an eye."""
-        fresh, self._unmarked = self._unmarked, []
-        await self._queue.started([run for run in fresh if run.id in self._running])
+        long_ago = self._time.stamp() - MARK_AFTER
+        held = [run for run in self._unmarked if run.id in self._running]
+        ripe = [run for run in held if run.started_at and run.started_at <= long_ago]
+        marked = {run.id for run in ripe}
+        self._unmarked = [run for run in held if run.id not in marked]
+        await self._queue.started(ripe)
         return MARK_AFTER if self._unmarked else _IDLE
 
     def cancel(self, ids: Collection[UUID]) -> None:

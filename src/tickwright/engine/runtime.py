@@ -83,6 +83,7 @@ class Runtime:
         executor = Executor(parts.targets, parts.hooks, emitter, time)
         self.runner = Runner(parts.dispatcher, store.queue, executor, self.finisher, time, offer)
         self.planner = Planner(store, self.runner, emitter, time, options.poll)
+        self.finisher.herd = self.planner.herd
         self.rescuer = Rescuer(store, self.finisher, parts.hooks, emitter, time, options.sweep)
         self.pruner = Pruner(store.upkeep, time, lambda: self._worker_id, options.keep_runs)
         self.heart = Heart(self._worker, options.lease, self._cancel, self._lease_lost)

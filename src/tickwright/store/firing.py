@@ -6,21 +6,29 @@ together with the rows that decide what it moved over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from tickwright.model.json import loads
+from pydantic_core import from_json
+
 from tickwright.model.plan import Decision, Due, Plan
 from tickwright.model.run import Cause, Claimed, RunStatus
 from tickwright.model.schedule import Misfire, Overlap
 from tickwright.model.scope import Scope
 from tickwright.store.base import Fired, Offer, PlanDue, Undone
 from tickwright.store.database import Database, Statements, new_id
-from tickwright.store.policies import DEFAULT_PRIORITY, DEFAULT_QUEUE, policy_from_text
+from tickwright.store.policies import (
+    DEFAULT_PRIORITY,
+    DEFAULT_QUEUE,
+    policy_from_text,
+    target_from_text,
+)
 
+_MISFIRES = {policy.value: policy for policy in Misfire}
+_OVERLAPS = {policy.value: policy for policy in Overlap}
 scope_of = lru_cache(maxsize=10_000)(Scope.from_key)
 
 
@@ -39,13 +47,16 @@ class SqlFiring:
             guarded = [row["schedule_id"] for row in rows if row["overlap"] != Overlap.ALLOW]
             opened = await self._sql.open_schedules(c, guarded) if guarded else set()
             plans = [plan(_due(row, opened)) for row in rows]
-            if offer is not None and (not offer.slots or await self._sql.work_waits(c)):
+            if offer is not None and not await self._may_claim(c, offer, now):
                 offer = None
             return await self._write(c, now, _Batch(rows, plans, offer))
 
     async def next_due(self) -> datetime | None:
         async with self._database.hot() as c:
             return await self._sql.next_due(c)
+
+    async def _may_claim(self, c: Any, offer: Offer, now: datetime) -> bool:
+        return offer.slots > 0 and await self._sql.may_claim(c, offer.worker_id, now)
 
     async def _write(self, c: Any, now: datetime, batch: _Batch) -> Fired:
         batch.decide()
@@ -54,10 +65,17 @@ class SqlFiring:
         spent = [plan.schedule_id for plan in batch.plans if plan.spent]
         if spent:
             await self._sql.complete(c, spent, now)
-        fired = batch.result(inserted)
+        # Normally every row is new; only then can asking for each id be spared.
+        everything = len(inserted) == len(batch.inserts)
+        fired = batch.result(_Everything() if everything else inserted)
         if fired.queued:
             await self._sql.notify(c, "ready")
         return fired
+
+
+class _Everything:
+    def __contains__(self, _: object) -> bool:
+        return True
 
 
 class _Batch:
@@ -115,7 +133,7 @@ class _Batch:
         queue = row["queue"] or DEFAULT_QUEUE
         return queue in self._offer.queues and (handler is None or handler in self._offer.handlers)
 
-    def result(self, inserted: set[UUID]) -> Fired:
+    def result(self, inserted: Container[UUID]) -> Fired:
         worker_id = self._offer.worker_id if self._offer else None
         return Fired(
             schedules=len(self.plans),
@@ -140,8 +158,8 @@ def _due(row: Any, opened: set[UUID]) -> Due:
         open=row["schedule_id"] in opened,
         ends_at=row["ends_at"],
         max_runs=row["max_runs"],
-        misfire=Misfire(row["misfire"]),
-        overlap=Overlap(row["overlap"]),
+        misfire=_MISFIRES[row["misfire"]],
+        overlap=_OVERLAPS[row["overlap"]],
     )
 
 
@@ -166,8 +184,8 @@ def _claimed(run_id: UUID, row: Any, nominal_at: datetime, worker_id: UUID | Non
         cause=Cause.SCHEDULE,
         nominal_at=nominal_at,
         run_at=nominal_at,
-        target=loads(row["target"]),
-        payload=loads(row["payload"]),
+        target=target_from_text(row["target"]),
+        payload=from_json(row["payload"]),
         attempt=1,
         lease_token=1,
         policy=policy_from_text(row["policy"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from tickwright.model.change import Change
 from tickwright.model.job import Job
@@ -31,6 +32,13 @@ class SqlJobs:
         return Job(row.id, scope, row.key, policy_from_text(dumps(row.policy)), row.version)
 
     async def put(self, scope: Scope, job: Job, change: Change) -> Job:
+        try:
+            return await self._put(scope, job, change)
+        except IntegrityError:
+            # Another writer made the key first: now there is a row to replace.
+            return await self._put(scope, job, change)
+
+    async def _put(self, scope: Scope, job: Job, change: Change) -> Job:
         t = self._database.tables.jobs
         policy = {
             "queue": job.policy.queue,

@@ -1,13 +1,14 @@
-"""Job policies as JSON, and back; parsed once per text."""
+"""Targets and job policies from their JSON, parsed once per text."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from tickwright.model.job import DEFAULT_POLICY, Backoff, Policy
-from tickwright.model.json import loads
+from tickwright.model.json import JsonObject, loads
 
 DEFAULT_QUEUE = DEFAULT_POLICY.queue
 DEFAULT_PRIORITY = DEFAULT_POLICY.priority
@@ -27,6 +28,12 @@ def policy_to_json(policy: Policy) -> dict[str, Any]:
             "jitter": policy.backoff.jitter,
         },
     }
+
+
+@lru_cache(maxsize=4096)
+def target_from_text(text: str) -> JsonObject:
+    """A run's target; the same text gives the same mapping, which nobody changes."""
+    return MappingProxyType(loads(text))
 
 
 @lru_cache(maxsize=4096)

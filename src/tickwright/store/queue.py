@@ -12,14 +12,17 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from tickwright.model.json import dumps, loads
+from pydantic_core import from_json
+
+from tickwright.model.json import dumps
 from tickwright.model.run import Cause, Claimed, Ending, RunStatus
 from tickwright.store.base import EndLost, Offer
 from tickwright.store.database import Database, Statements
 from tickwright.store.firing import scope_of
-from tickwright.store.policies import policy_from_text
+from tickwright.store.policies import policy_from_text, target_from_text
 
 _MILLISECOND = 1000
+_CAUSES = {cause.value: cause for cause in Cause}
 
 
 class SqlQueue:
@@ -108,11 +111,11 @@ def _claimed(row: Any) -> Claimed:
         schedule_id=row["schedule_id"],
         schedule_key=row["schedule_key"],
         job_key=row["job_key"],
-        cause=Cause(row["cause"]),
+        cause=_CAUSES[row["cause"]],
         nominal_at=row["nominal_at"],
         run_at=row["run_at"],
-        target=loads(row["target"]),
-        payload=loads(row["payload"]),
+        target=target_from_text(row["target"]),
+        payload=from_json(row["payload"]),
         attempt=row["attempt"],
         lease_token=row["lease_token"],
         lost_count=row["lost_count"],

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tickwright.model.errors import Conflict, NotFound
@@ -29,6 +30,13 @@ class SqlRuns:
         self._tables = database.tables
 
     async def add(self, scope: Scope, ref: Ref, new: NewRun, *, now: datetime) -> Run:
+        try:
+            return await self._add(scope, ref, new, now)
+        except IntegrityError:
+            # Another schedule's run took the request key first: now it can be found.
+            return await self._add(scope, ref, new, now)
+
+    async def _add(self, scope: Scope, ref: Ref, new: NewRun, now: datetime) -> Run:
         async with self._database.write() as c:
             schedule = await self._locked(c, scope, ref)
             made = await self._requested(c, scope, new.request_key)
@@ -114,11 +122,13 @@ class SqlRuns:
         return filters
 
     async def _locked(self, c: AsyncConnection, scope: Scope, ref: Ref) -> Any:
-        """The schedule's row, with its cursor locked: firing and adding take turns."""
+        """The schedule as it stays until the commit, with its cursor locked: firing and adding
+        take turns, and no edit comes between.
+        """
         s, cursors = self._tables.schedules, self._tables.cursors
         live = (s.c.scope_key == scope.key, s.c.deleted_at.is_(None))
         found = sa.select(s).where(*live, is_named(s, ref))
-        row = (await c.execute(found)).one_or_none()
+        row = (await c.execute(found.with_for_update(read=True))).one_or_none()
         if row is None:
             raise NotFound(f"there is no schedule {ref!s}")
         held = sa.select(cursors.c.schedule_id).where(cursors.c.schedule_id == row.id)

@@ -1,4 +1,4 @@
-"""The hot statements on asyncpg: bulk values travel as one array per column."""
+"""The hot statements on asyncpg: bulk values travel as one JSON text."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic_core import to_json
+
 from tickwright.store.base import Offer
 from tickwright.store.statements import load
 
 _SQL = load(__package__ or "tickwright.store.postgres")
 
 
-def _columns(rows: list[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _json(rows: list[tuple[Any, ...]]) -> str:
+    return to_json(rows).decode()
 
 
 class PostgresStatements:
@@ -26,14 +28,14 @@ class PostgresStatements:
     async def open_schedules(self, c: Any, ids: list[UUID]) -> set[UUID]:
         return {row[0] for row in await c.fetch(_SQL["open_schedules"], ids)}
 
-    async def work_waits(self, c: Any) -> bool:
-        return bool(await c.fetchval(_SQL["work_waits"]))
+    async def may_claim(self, c: Any, worker_id: UUID, now: datetime) -> bool:
+        return bool(await c.fetchval(_SQL["may_claim"], worker_id, now))
 
     async def insert_runs(self, c: Any, rows: list[tuple[Any, ...]]) -> set[UUID]:
-        return {row[0] for row in await c.fetch(_SQL["insert_runs"], *_columns(rows))}
+        return {row[0] for row in await c.fetch(_SQL["insert_runs"], _json(rows))}
 
     async def advance(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
-        await c.execute(_SQL["advance"], *_columns(rows))
+        await c.execute(_SQL["advance"], _json(rows))
 
     async def complete(self, c: Any, ids: list[UUID] | None, now: datetime) -> None:
         await c.execute(_SQL["complete"], ids, now)
@@ -53,19 +55,19 @@ class PostgresStatements:
         return rows
 
     async def mark_started(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
-        await c.execute(_SQL["mark_started"], *_columns(rows))
+        await c.execute(_SQL["mark_started"], _json(rows))
 
     async def finish(self, c: Any, rows: list[tuple[Any, ...]]) -> dict[UUID, str]:
-        return dict(await c.fetch(_SQL["finish"], *_columns(rows)))
+        return dict(await c.fetch(_SQL["finish"], _json(rows)))
 
     async def supersede(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
-        await c.execute(_SQL["supersede"], *_columns(rows))
+        await c.execute(_SQL["supersede"], _json(rows))
 
     async def count_stats(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
-        await c.execute(_SQL["count_stats"], *_columns(rows))
+        await c.execute(_SQL["count_stats"], _json(rows))
 
     async def count_days(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
-        await c.execute(_SQL["count_days"], *_columns(rows))
+        await c.execute(_SQL["count_days"], _json(rows))
 
     async def orphans(self, c: Any, now: datetime, limit: int) -> list[Any]:
         rows: list[Any] = await c.fetch(_SQL["orphans"], now, limit)

@@ -1,4 +1,5 @@
--- The statements of the firing path, for asyncpg. Bulk values come as one array per column.
+-- The statements of the firing path, for asyncpg. Bulk values come as one JSON array of rows:
+-- encoding one text costs the client a third of what encoding a dozen arrays does.
 
 -- name: due
 -- Schedules whose time has come, their cursors locked so that no other planner decides them.
@@ -26,9 +27,11 @@ SELECT DISTINCT schedule_id
 FROM tickwright.runs
 WHERE schedule_id = ANY($1::uuid[]) AND status IN ('queued', 'running')
 
--- name: work_waits
--- Whether older ready work waits, which new runs must not overtake.
-SELECT EXISTS (SELECT 1 FROM tickwright.runs WHERE status = 'queued' AND gate IS NULL)
+-- name: may_claim
+-- Whether a worker may take new runs at once: its lease is live, and no older ready work waits.
+SELECT EXISTS (
+  SELECT 1 FROM tickwright.workers WHERE id = $1 AND status = 'online' AND lease_until > $2
+) AND NOT EXISTS (SELECT 1 FROM tickwright.runs WHERE status = 'queued' AND gate IS NULL)
 
 -- name: insert_runs
 -- Target and payload are copied from the schedule inside the firing transaction. A run that
@@ -42,11 +45,14 @@ SELECT u.id, s.scope_key, s.id, s.job_key, u.queue, u.priority, s.handler, 'sche
        u.status, u.reason, u.nominal_at, u.through_at, u.count, u.nominal_at,
        CASE WHEN u.fired THEN s.target END, CASE WHEN u.fired THEN s.payload END,
        1, 0, u.worker_id, u.lease_token, 0, 0, 0
-FROM unnest(
-  $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
-  $7::int[], $8::bool[], $9::text[], $10::smallint[], $11::uuid[], $12::int[]
-) AS u (id, schedule_id, status, reason, nominal_at, through_at, count, fired, queue, priority,
-        worker_id, lease_token)
+FROM (
+  SELECT (v ->> 0)::uuid AS id, (v ->> 1)::uuid AS schedule_id, v ->> 2 AS status,
+         v ->> 3 AS reason, (v ->> 4)::timestamptz AS nominal_at,
+         (v ->> 5)::timestamptz AS through_at, (v ->> 6)::int AS count, (v ->> 7)::bool AS fired,
+         v ->> 8 AS queue, (v ->> 9)::smallint AS priority, (v ->> 10)::uuid AS worker_id,
+         (v ->> 11)::int AS lease_token
+  FROM jsonb_array_elements($1::jsonb) v
+) u
 JOIN tickwright.schedules s ON s.id = u.schedule_id
 ON CONFLICT (schedule_id, nominal_at, own_key) DO NOTHING
 RETURNING id
@@ -57,9 +63,12 @@ UPDATE tickwright.schedule_cursors c
 SET next_run_at = u.next_run_at,
     decided_through = coalesce(u.decided_through, c.decided_through),
     fired_count = u.fired_count, spent = u.spent, parked = u.parked
-FROM unnest(
-  $1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::bool[], $6::text[]
-) AS u (schedule_id, next_run_at, decided_through, fired_count, spent, parked)
+FROM (
+  SELECT (v ->> 0)::uuid AS schedule_id, (v ->> 1)::timestamptz AS next_run_at,
+         (v ->> 2)::timestamptz AS decided_through, (v ->> 3)::bigint AS fired_count,
+         (v ->> 4)::bool AS spent, v ->> 5 AS parked
+  FROM jsonb_array_elements($1::jsonb) v
+) u
 WHERE c.schedule_id = u.schedule_id
 
 -- name: complete
@@ -163,8 +172,11 @@ LEFT JOIN tickwright.jobs j ON j.scope_key = t.scope_key AND j.key = t.job_key
 
 -- name: mark_started
 UPDATE tickwright.runs r SET started_at = u.started_at
-FROM unnest($1::uuid[], $2::int[], $3::int[], $4::timestamptz[])
-  AS u (id, attempt, lease_token, started_at)
+FROM (
+  SELECT (v ->> 0)::uuid AS id, (v ->> 1)::int AS attempt, (v ->> 2)::int AS lease_token,
+         (v ->> 3)::timestamptz AS started_at
+  FROM jsonb_array_elements($1::jsonb) v
+) u
 WHERE r.id = u.id AND r.status = 'running' AND r.attempt = u.attempt
   AND r.lease_token = u.lease_token
 
@@ -186,12 +198,15 @@ SET status = CASE WHEN u.status = 'queued' AND r.cancel_requested_at IS NOT NULL
     error = u.error, result = u.result::jsonb,
     items_processed = u.items_processed, items_succeeded = u.items_succeeded,
     items_failed = u.items_failed
-FROM unnest(
-  $1::uuid[], $2::int[], $3::int[], $4::text[], $5::timestamptz[], $6::int[], $7::int[],
-  $8::timestamptz[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::bigint[],
-  $14::bigint[], $15::bigint[]
-) AS u (id, attempt, lease_token, status, run_at, next_attempt, lost_count, started_at,
-        finished_at, reason, error, result, items_processed, items_succeeded, items_failed)
+FROM (
+  SELECT (v ->> 0)::uuid AS id, (v ->> 1)::int AS attempt, (v ->> 2)::int AS lease_token,
+         v ->> 3 AS status, (v ->> 4)::timestamptz AS run_at, (v ->> 5)::int AS next_attempt,
+         (v ->> 6)::int AS lost_count, (v ->> 7)::timestamptz AS started_at,
+         (v ->> 8)::timestamptz AS finished_at, v ->> 9 AS reason, v ->> 10 AS error,
+         v ->> 11 AS result, (v ->> 12)::bigint AS items_processed,
+         (v ->> 13)::bigint AS items_succeeded, (v ->> 14)::bigint AS items_failed
+  FROM jsonb_array_elements($1::jsonb) v
+) u
 WHERE r.id = u.id AND r.status = 'running' AND r.attempt = u.attempt
   AND r.lease_token = u.lease_token
 RETURNING r.id, r.status
@@ -200,9 +215,9 @@ RETURNING r.id, r.status
 INSERT INTO tickwright.attempts (
   run_id, attempt, outcome, worker_id, started_at, finished_at, error
 )
-SELECT * FROM unnest(
-  $1::uuid[], $2::int[], $3::text[], $4::uuid[], $5::timestamptz[], $6::timestamptz[], $7::text[]
-)
+SELECT (v ->> 0)::uuid, (v ->> 1)::int, v ->> 2, (v ->> 3)::uuid, (v ->> 4)::timestamptz,
+       (v ->> 5)::timestamptz, v ->> 6
+FROM jsonb_array_elements($1::jsonb) v
 ON CONFLICT (run_id, attempt) DO NOTHING
 
 -- name: count_stats
@@ -211,13 +226,10 @@ INSERT INTO tickwright.schedule_stats AS t (
   schedule_id, run_count, success_count, failure_count, failure_streak, last_run_at,
   last_success_at, last_status, last_duration_ms
 )
-SELECT schedule_id, run_count, success_count, failure_count, streak, last_run_at,
-       last_success_at, last_status, last_duration_ms
-FROM unnest(
-  $1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[],
-  $7::timestamptz[], $8::text[], $9::bigint[]
-) AS u (schedule_id, run_count, success_count, failure_count, streak, last_run_at,
-        last_success_at, last_status, last_duration_ms)
+SELECT (v ->> 0)::uuid, (v ->> 1)::bigint, (v ->> 2)::bigint, (v ->> 3)::bigint,
+       (v ->> 4)::bigint, (v ->> 5)::timestamptz, (v ->> 6)::timestamptz, v ->> 7,
+       (v ->> 8)::bigint
+FROM jsonb_array_elements($1::jsonb) v
 ON CONFLICT (schedule_id) DO UPDATE
 SET run_count = t.run_count + excluded.run_count,
     success_count = t.success_count + excluded.success_count,
@@ -236,10 +248,10 @@ INSERT INTO tickwright.run_days AS t (
   schedule_id, day, succeeded, failed, cancelled, duration_ms, items_processed, items_succeeded,
   items_failed
 )
-SELECT * FROM unnest(
-  $1::uuid[], $2::date[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-  $8::bigint[], $9::bigint[]
-)
+SELECT (v ->> 0)::uuid, (v ->> 1)::date, (v ->> 2)::bigint, (v ->> 3)::bigint,
+       (v ->> 4)::bigint, (v ->> 5)::bigint, (v ->> 6)::bigint, (v ->> 7)::bigint,
+       (v ->> 8)::bigint
+FROM jsonb_array_elements($1::jsonb) v
 ON CONFLICT (schedule_id, day) DO UPDATE
 SET succeeded = t.succeeded + excluded.succeeded, failed = t.failed + excluded.failed,
     cancelled = t.cancelled + excluded.cancelled,

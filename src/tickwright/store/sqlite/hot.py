@@ -66,11 +66,11 @@ class SqliteStatements:
         found = await _rows(c, "open_schedules", _json([[key] for key in ids]))
         return {row["schedule_id"] for row in found}
 
-    async def work_waits(self, c: Any) -> bool:
-        cursor = await c.execute(_SQL["work_waits"])
-        (waits,) = await cursor.fetchone()
+    async def may_claim(self, c: Any, worker_id: UUID, now: datetime) -> bool:
+        cursor = await c.execute(_SQL["may_claim"], (worker_id.hex, to_micros(now)))
+        (may,) = await cursor.fetchone()
         await cursor.close()
-        return bool(waits)
+        return bool(may)
 
     async def insert_runs(self, c: Any, rows: list[tuple[Any, ...]]) -> set[UUID]:
         return {row["id"] for row in await _rows(c, "insert_runs", _json(rows))}

@@ -17,8 +17,10 @@ SELECT DISTINCT schedule_id FROM tickwright_runs
 WHERE status IN ('queued', 'running')
   AND schedule_id IN (SELECT value ->> 0 FROM json_each(?1))
 
--- name: work_waits
-SELECT EXISTS (SELECT 1 FROM tickwright_runs WHERE status = 'queued' AND gate IS NULL)
+-- name: may_claim
+SELECT EXISTS (
+  SELECT 1 FROM tickwright_workers WHERE id = ?1 AND status = 'online' AND lease_until > ?2
+) AND NOT EXISTS (SELECT 1 FROM tickwright_runs WHERE status = 'queued' AND gate IS NULL)
 
 -- name: insert_runs
 INSERT INTO tickwright_runs (
