@@ -55,6 +55,7 @@ class Scheduler(Service):
     ) -> None:
         from tickwright.engine.runtime import Runtime
         from tickwright.targets.handler import HandlerRegistry
+        from tickwright.triggers.wallclock.zones import zone_of
 
         self.settings = make_settings(database_url=database_url, **settings)
         registry = HandlerRegistry()
@@ -64,6 +65,7 @@ class Scheduler(Service):
             Runtime(parts, _options(self.settings)),
             registry,
             auto_migrate=parts.store.dialect == "sqlite" if migrate is None else migrate,
+            default_timezone=zone_of(self.settings.default_timezone, "defaultTimezone").key,
         )
 
 
@@ -119,7 +121,7 @@ def _targets(
     from tickwright.targets.http import HttpTarget, services_from_environment
 
     return {
-        "handler": HandlerTarget(registry, threads=settings.threads),
+        "handler": HandlerTarget(registry, threads=settings.threads or settings.slots),
         "http": HttpTarget(services_from_environment(environment)),
     }
 

@@ -75,12 +75,12 @@ class Settings(BaseSettings):
         validation_alias=_named("SLOTS"),
         description="Runs that execute at once in this process.",
     )
-    threads: int = Field(
-        32,
+    threads: int | None = Field(
+        None,
         ge=1,
-        le=1000,
+        le=10_000,
         validation_alias=_named("THREADS"),
-        description="Threads for handlers that are not async.",
+        description="Threads for handlers that are not async; by default as many as slots.",
     )
     pool_size: int = Field(
         10,

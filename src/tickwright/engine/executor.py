@@ -15,7 +15,8 @@ from tickwright.engine.hooks import Hooks
 from tickwright.engine.retry import decide
 from tickwright.engine.timekeeper import Timekeeper
 from tickwright.model.event import RUN_STARTED, Event
-from tickwright.model.run import Claimed, Ending, Failed, Outcome
+from tickwright.model.run import MAX_ERROR_BYTES, Claimed, Ending, Failed, Outcome
+from tickwright.model.storable import storable_text
 from tickwright.observe.base import Emitter
 from tickwright.targets.base import Target
 
@@ -74,7 +75,7 @@ class Executor:
 
 def failure_of(error: Exception) -> Failed:
     """A failure that another try may mend, told by the exception's type and message."""
-    return Failed(f"{type(error).__name__}: {error}"[:8000])
+    return Failed(storable_text(f"{type(error).__name__}: {error}", MAX_ERROR_BYTES))
 
 
 def _seconds(duration: timedelta) -> str:

@@ -36,12 +36,10 @@ def _trigger(text: str) -> Trigger:
     return trigger_from_json(loads(text))
 
 
-_next_after = lru_cache(maxsize=50_000)(planning.next_after)
-
-
+@lru_cache(maxsize=50_000)
 def _step(trigger: Trigger, moment: datetime) -> datetime | None:
     """Schedules that share a rule share its next instant: a batch computes it once."""
-    return _next_after(trigger, moment)
+    return trigger.next_after(moment)
 
 
 class Planner:

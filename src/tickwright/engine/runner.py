@@ -17,12 +17,13 @@ from tickwright.dispatch.base import Dispatcher
 from tickwright.engine.executor import Executor, failure_of
 from tickwright.engine.finisher import Finisher
 from tickwright.engine.timekeeper import Timekeeper
-from tickwright.model.run import Cancelled, Claimed
+from tickwright.model.run import Cancelled, Claimed, Failed
 from tickwright.store.base import Offer, Queue
 
 MOST_AHEAD = 1000
 _QUICK_SECONDS = 0.05
 _STALE_SECONDS = 0.1
+_STOP_SECONDS = 1.0
 MARK_AFTER = timedelta(milliseconds=50)
 _IDLE = timedelta(seconds=30)
 
@@ -56,6 +57,7 @@ class Runner:
         self._running: dict[UUID, tuple[Claimed, asyncio.Task[None]]] = {}
         self._unmarked: list[Claimed] = []
         self._cancelled: set[UUID] = set()
+        self._released: set[UUID] = set()
         self._ahead = 0
         self._more = False
         self._claimed_at = 0.0
@@ -122,8 +124,7 @@ class Runner:
     def give_up(self) -> None:
         """Stop everything: the lease is lost, so nothing held here may be finished."""
         self._waiting.clear()
-        for _, task in self._running.values():
-            task.cancel()
+        self._interrupt()
 
     def close(self) -> None:
         """Take nothing new from now on."""
@@ -138,18 +139,25 @@ class Runner:
         tasks = [task for _, task in self._running.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=grace.total_seconds())
-        unfinished = [(run, task) for run, task in self._running.values() if not task.done()]
-        for _, task in unfinished:
-            task.cancel()
-        if unfinished:
-            await asyncio.wait([task for _, task in unfinished], timeout=1)
+        unfinished = [run for run, _ in self._running.values()]
+        stopping = self._interrupt()
+        if stopping:
+            await asyncio.wait(stopping, timeout=_STOP_SECONDS)
         await self._finisher.flush()
-        await self._queue.release([run for run, _ in unfinished], self._time.stamp())
+        await self._queue.release(unfinished, self._time.stamp())
 
     async def idle(self) -> None:
         """Wait until nothing is executing."""
         while self._running:
             await asyncio.wait([task for _, task in self._running.values()])
+
+    def _interrupt(self) -> list[asyncio.Task[None]]:
+        """Cancel everything that executes, without an ending: the runs go to others."""
+        self._released.update(self._running)
+        tasks = [task for _, task in self._running.values()]
+        for task in tasks:
+            task.cancel()
+        return tasks
 
     def _adapt(self) -> None:
         since = monotonic() - self._claimed_at
@@ -171,14 +179,18 @@ class Runner:
         try:
             ending = await self._executor.execute(run)
         except asyncio.CancelledError:
-            if run.id not in self._cancelled:
+            if run.id in self._cancelled:
+                ending = await self._executor.end(run, Cancelled())
+            elif run.id in self._released:
                 return
-            ending = await self._executor.end(run, Cancelled())
+            else:
+                ending = await self._executor.end(run, Failed("the handler cancelled itself"))
         except Exception as error:
             ending = await self._executor.end(run, failure_of(error))
         finally:
             self._running.pop(run.id, None)
             self._cancelled.discard(run.id)
+            self._released.discard(run.id)
             self._next()
         self._finisher.add(ending)
 

@@ -149,15 +149,16 @@ class Runtime:
 
     async def tick(self) -> None:
         """One round of every duty, for callers that drive time themselves."""
-        for duty in (
-            self.planner.tick,
-            self.runner.tick,
-            self.rescuer.tick,
-            self.runner.tick,
-        ):
-            await duty()
+        store = self.parts.store
+        await self.heart.beat(store.workers, store.clock)
+        await self.rescuer.tick()
+        await self.planner.tick()
+        while self.planner.herd():
+            await self.planner.tick()
+        await self.runner.tick()
         await self.runner.idle()
         await self.finisher.flush()
+        await self.pruner.tick()
 
     async def register(self) -> None:
         """Announce this worker without starting its loops, for callers that drive time."""

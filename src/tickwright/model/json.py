@@ -33,8 +33,7 @@ def checked_object(field: str, value: object) -> dict[str, Any]:
 
 def checked_text(field: str, value: object) -> str:
     """The JSON text of `value`, refused when it is too large, too deep or not storable."""
-    if _depth(value) > MAX_DEPTH:
-        raise InvalidInput(field, f"is nested deeper than {MAX_DEPTH} levels")
+    _check_shape(field, value)
     try:
         text = _encode(value)
         size = len(text.encode())
@@ -42,20 +41,26 @@ def checked_text(field: str, value: object) -> str:
         raise InvalidInput(field, f"cannot be written as JSON: {error}") from None
     if size > MAX_JSON_BYTES:
         raise InvalidInput(field, f"has {size} bytes as JSON; at most {MAX_JSON_BYTES} are allowed")
-    if "\\u0000" in text:
-        raise InvalidInput(field, "holds a NUL character, which the database cannot store")
     return text
 
 
-def _depth(value: object) -> int:
-    level, layer = 0, [value]
-    while layer and level <= MAX_DEPTH:
-        level += 1
+def _check_shape(field: str, value: object) -> None:
+    """Bounded whatever the value is: lists that hold each other grow without end when walked."""
+    layer, seen = [value], 0
+    for _ in range(MAX_DEPTH):
+        seen += len(layer)
+        if seen > MAX_JSON_BYTES:
+            raise InvalidInput(field, f"holds more than {MAX_JSON_BYTES} values")
+        for item in layer:
+            if isinstance(item, str) and "\x00" in item:
+                raise InvalidInput(field, "holds a NUL character, which cannot be stored")
         layer = [child for parent in layer for child in _children(parent)]
-    return level
+        if not layer:
+            return
+    raise InvalidInput(field, f"is nested deeper than {MAX_DEPTH} levels")
 
 
 def _children(value: object) -> list[object]:
     if isinstance(value, Mapping):
-        return list(value.values())
+        return [*value.keys(), *value.values()]
     return list(value) if isinstance(value, list | tuple) else []

@@ -13,6 +13,8 @@ from tickwright.model.json import JsonObject
 from tickwright.model.scope import Scope
 from tickwright.model.timestamps import to_rfc3339
 
+MAX_ERROR_BYTES = 8 * 1024
+
 
 class RunStatus(StrEnum):
     QUEUED = "queued"

@@ -86,7 +86,7 @@ def update(
     before = _present(current, ref)
     if before.status is ScheduleStatus.CANCELLED:
         raise NotPossible("a cancelled schedule cannot be changed; create a new one")
-    anchored = trigger.anchored(who.now) if trigger is not None else None
+    anchored = None if trigger is None else trigger.anchored(who.now.replace(microsecond=0))
     layer = overridden(before, wishes, anchored)
     after = with_layers(_described(before, wishes), before.registered, layer)
     _check_bounds(after)
@@ -149,7 +149,7 @@ def check_version(current: Schedule | None, expected: int | None) -> None:
 
 
 def _first(wanted: Declaration, who: Who, action: str) -> Edit:
-    trigger = wanted.trigger.anchored(wanted.wishes.get("starts_at") or who.now)
+    trigger = wanted.trigger.anchored(_anchor(wanted, who))
     layer = registered_layer(trigger, wanted.wishes, _target(wanted))
     blank = Schedule(
         id=new_id(),
@@ -196,7 +196,13 @@ def _anchored(current: Schedule, wanted: Declaration, who: Who) -> Trigger:
     given = wanted.trigger.to_json()
     if same_rule(before, given) and given.get("anchor") is None:
         return trigger_from_json(before)
-    return wanted.trigger.anchored(wanted.wishes.get("starts_at") or who.now)
+    return wanted.trigger.anchored(_anchor(wanted, who))
+
+
+def _anchor(wanted: Declaration, who: Who) -> datetime:
+    """Where an interval counts from: the schedule's start, in whole seconds as its keys are."""
+    start: datetime = wanted.wishes.get("starts_at") or who.now
+    return start.replace(microsecond=0)
 
 
 def _described(schedule: Schedule, wishes: Wishes) -> Schedule:

@@ -18,6 +18,7 @@ from tickwright.triggers import Trigger, trigger_from_json
 MAX_KEY = 255
 MAX_NAME = 255
 MAX_DESCRIPTION = 2000
+WALL_CLOCK = frozenset({"cron"})
 _KEY = re.compile(r"[A-Za-z0-9_.:@-][A-Za-z0-9_.:@ -]*")
 E = TypeVar("E", bound=StrEnum)
 Check = Callable[[str, Any], Any]
@@ -65,8 +66,11 @@ def check_key(field_name: str, key: object) -> str:
     return key
 
 
-def check_trigger(trigger: Trigger | JsonObject) -> Trigger:
+def check_trigger(trigger: Trigger | JsonObject, default_timezone: str = "UTC") -> Trigger:
+    """The trigger; a wall-clock rule that names no zone gets the default one."""
     if isinstance(trigger, Mapping):
+        if trigger.get("type") in WALL_CLOCK and "timezone" not in trigger:
+            trigger = {**trigger, "timezone": default_timezone}
         return trigger_from_json(trigger)
     if isinstance(trigger, Trigger):
         return trigger

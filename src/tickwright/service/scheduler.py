@@ -79,10 +79,18 @@ class Scheduler:
     after `open()` too, without an engine in this process.
     """
 
-    def __init__(self, runtime: Runtime, handlers: Handlers, *, auto_migrate: bool) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        handlers: Handlers,
+        *,
+        auto_migrate: bool,
+        default_timezone: str = "UTC",
+    ) -> None:
         self._runtime = runtime
         self._handlers = handlers
         self._auto_migrate = auto_migrate
+        self._default_timezone = default_timezone
         self._store = runtime.parts.store
         self._time = runtime.parts.time
 
@@ -242,7 +250,7 @@ class Scheduler:
     ) -> Schedule:
         """Override parts of a schedule; VersionConflict when it is no longer at `version`."""
         wishes = check_options(options, self._check_target)
-        rule = None if trigger is None else check_trigger(trigger)
+        rule = None if trigger is None else check_trigger(trigger, self._default_timezone)
         if rule is None and not wishes.given:
             raise InvalidInput("body", "names nothing to change")
         return await self._edit(
@@ -430,7 +438,7 @@ class Scheduler:
             scope=scope,
             key=check_key("key", key),
             job_key=check_key("jobKey", job_key),
-            trigger=check_trigger(trigger),
+            trigger=check_trigger(trigger, self._default_timezone),
             wishes=check_options(options, self._check_target),
             past=past,
         )

@@ -44,16 +44,12 @@ class SqlQueue:
             async with self._database.hot() as c:
                 rows = await self._sql.take(c, self._lane, asked, now)
             claimed += [_claimed(row) for row in rows]
-            lanes = sorted({row["scope_key"] for row in rows}, key=self._turn)
-            if lanes:
-                self._lane = lanes[-1]
+            if rows:
+                self._lane = rows[-1]["scope_key"]
             # Each lane gave at most its share: what others left over is asked for again.
-            if len(lanes) < 2:
+            if len({row["scope_key"] for row in rows}) < 2:
                 break
         return claimed
-
-    def _turn(self, lane: str) -> tuple[bool, str]:
-        return lane <= self._lane, lane
 
     async def started(self, runs: Sequence[Claimed]) -> None:
         rows = [(r.id, r.attempt, r.lease_token, r.started_at) for r in runs]

@@ -12,7 +12,7 @@ from typing import Any
 
 from tickwright.model.json import dumps
 from tickwright.model.run import Failed, Items, Outcome, Succeeded
-from tickwright.targets._storable import storable_json, storable_text
+from tickwright.model.storable import storable_json, storable_text
 
 MAX_RETRY_AFTER = timedelta(hours=1)
 MAX_ITEMS = 10**12

@@ -18,8 +18,8 @@ from tickwright.model.errors import InvalidInput
 from tickwright.model.json import JsonObject, checked_text, loads
 from tickwright.model.run import Claimed, Failed, Outcome, Succeeded
 from tickwright.model.scope import Scope
+from tickwright.model.storable import storable_tail, storable_text
 from tickwright.targets._fields import text_fields
-from tickwright.targets._storable import storable_tail, storable_text
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from yarl import URL
 from tickwright.model.errors import InvalidInput
 from tickwright.model.json import JsonObject, dumps
 from tickwright.model.run import Cause, Claimed, Failed, Outcome
+from tickwright.model.storable import storable_text
 from tickwright.model.timestamps import to_rfc3339
 from tickwright.targets._fields import text_fields
 from tickwright.targets._http_answer import Answer, outcome_of
-from tickwright.targets._storable import storable_text
 
 log = logging.getLogger(__name__)
 

@@ -62,6 +62,10 @@ class Trigger(Protocol):
         """Read the wire shape; missing, unknown and mistyped fields raise `InvalidInput`."""
         ...
 
+    def __hash__(self) -> int:
+        """By value, so that what was computed for a rule is found again for an equal one."""
+        ...
+
     def describe(self) -> str:
         """In plain English, for people: "every 15 minutes"."""
         ...

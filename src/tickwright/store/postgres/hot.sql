@@ -114,7 +114,8 @@ UPDATE tickwright.runs r SET gate = NULL FROM ready WHERE r.id = ready.id
 
 -- name: take
 -- Tenants take turns: lanes are found by skipping from key to key in the claim index, starting
--- after $1 and wrapping around, and each gives an equal share. Only a worker with a live lease gets any.
+-- after $1 and wrapping around, and each that has work for this worker gives an equal share. Only
+-- a worker with a live lease gets any.
 WITH RECURSIVE ahead AS (
   (SELECT scope_key FROM tickwright.runs
    WHERE status = 'queued' AND gate IS NULL AND scope_key > $1
@@ -140,6 +141,12 @@ WITH RECURSIVE ahead AS (
     UNION ALL
     SELECT scope_key FROM behind WHERE scope_key IS NOT NULL
   ) lanes
+  CROSS JOIN LATERAL (
+    SELECT 1 FROM tickwright.runs
+    WHERE status = 'queued' AND gate IS NULL AND scope_key = lanes.scope_key
+      AND queue = ANY($3::text[]) AND (handler IS NULL OR handler = ANY($4::text[]))
+    LIMIT 1
+  ) served
   LIMIT $2::int
 ), picked AS MATERIALIZED (
   SELECT r.id
@@ -163,12 +170,13 @@ WITH RECURSIVE ahead AS (
   FROM picked WHERE r.id = picked.id
   RETURNING r.id, r.scope_key, r.schedule_id, r.job_key, r.cause, r.nominal_at, r.run_at,
             r.target::text AS target, r.payload::text AS payload, r.attempt, r.lease_token,
-            r.lost_count, r.triggered_by, r.started_at, r.worker_id
+            r.lost_count, r.triggered_by, r.started_at, r.worker_id, r.priority
 )
 SELECT t.*, s.key AS schedule_key, j.policy::text AS policy
 FROM taken t
 LEFT JOIN tickwright.schedules s ON s.id = t.schedule_id
 LEFT JOIN tickwright.jobs j ON j.scope_key = t.scope_key AND j.key = t.job_key
+ORDER BY t.scope_key <= $1, t.scope_key, t.priority DESC, t.run_at
 
 -- name: mark_started
 UPDATE tickwright.runs r SET started_at = u.started_at

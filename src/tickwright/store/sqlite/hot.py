@@ -105,7 +105,7 @@ class SqliteStatements:
             offer.worker_id.hex,
             to_micros(now),
         )
-        return await self._by_id(c, taken)
+        return await self._by_id(c, taken, lane)
 
     async def mark_started(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
         await _run(c, "mark_started", _json(rows))
@@ -123,12 +123,12 @@ class SqliteStatements:
         await _run(c, "count_days", _json(rows))
 
     async def orphans(self, c: Any, now: datetime, limit: int) -> list[Any]:
-        return await self._by_id(c, await _rows(c, "orphans", to_micros(now), limit))
+        return await self._by_id(c, await _rows(c, "orphans", to_micros(now), limit), "")
 
     async def notify(self, c: Any, topic: str) -> None:
         """Nothing to do: other processes see the data version change."""
 
-    async def _by_id(self, c: Any, rows: list[Any]) -> list[Any]:
+    async def _by_id(self, c: Any, rows: list[Any], lane: str) -> list[Any]:
         if not rows:
             return []
-        return await _rows(c, "runs_by_id", _json([[row["id"]] for row in rows]))
+        return await _rows(c, "runs_by_id", _json([[row["id"]] for row in rows]), lane)

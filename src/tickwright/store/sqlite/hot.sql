@@ -94,7 +94,13 @@ WITH RECURSIVE lanes (scope_key) AS (
           WHERE r.status = 'queued' AND r.gate IS NULL AND r.scope_key > lanes.scope_key)
   FROM lanes WHERE lanes.scope_key IS NOT NULL
 ), chosen (scope_key) AS (
-  SELECT scope_key FROM lanes WHERE scope_key IS NOT NULL
+  SELECT scope_key FROM lanes
+  WHERE EXISTS (
+    SELECT 1 FROM tickwright_runs
+    WHERE status = 'queued' AND gate IS NULL AND scope_key = lanes.scope_key
+      AND queue IN (SELECT value FROM json_each(?3))
+      AND (handler IS NULL OR handler IN (SELECT value FROM json_each(?4)))
+  )
   ORDER BY scope_key <= ?1, scope_key LIMIT ?2
 )
 UPDATE tickwright_runs
@@ -123,7 +129,7 @@ FROM tickwright_runs r
 LEFT JOIN tickwright_schedules s ON s.id = r.schedule_id
 LEFT JOIN tickwright_jobs j ON j.scope_key = r.scope_key AND j.key = r.job_key
 WHERE r.id IN (SELECT value ->> 0 FROM json_each(?1))
-ORDER BY r.priority DESC, r.run_at
+ORDER BY r.scope_key <= ?2, r.scope_key, r.priority DESC, r.run_at
 
 -- name: mark_started
 UPDATE tickwright_runs AS r SET started_at = u.value ->> 3
