@@ -50,6 +50,7 @@ class Finisher:
         self._on_retry = on_retry
         self._buffer: list[Ending] = []
         self._since = 0.0
+        self._flushing = asyncio.Lock()
         self._waiters: dict[UUID, list[asyncio.Future[Ending]]] = {}
 
     def add(self, ending: Ending) -> None:
@@ -66,9 +67,11 @@ class Finisher:
         return await self._flush_batch()
 
     async def _flush_batch(self) -> timedelta:
-        batch = self._buffer[:BATCH]
-        accepted = await self._queue.finish(batch)
-        del self._buffer[: len(batch)]
+        # A batch stays in the buffer until it is written, so two flushes must not overlap.
+        async with self._flushing:
+            batch = self._buffer[:BATCH]
+            accepted = await self._queue.finish(batch)
+            del self._buffer[: len(batch)]
         self._since = monotonic()
         self.tell(batch, accepted)
         return timedelta(0) if self._buffer else _IDLE

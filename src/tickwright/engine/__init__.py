@@ -1,0 +1,1 @@
+"""What makes runs happen: pure decisions, and thin loops with a `tick`."""
