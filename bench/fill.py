@@ -10,10 +10,11 @@ from uuid import UUID
 import asyncpg
 from uuid_utils.compat import uuid7
 
-_COLUMNS = (
-    "id scope_key key job_key trigger target payload handler misfire overlap status source "
-    "metadata registered override version created_at updated_at"
-).split()
+_COLUMNS = [
+    "id", "scope_key", "key", "job_key", "trigger", "target", "payload", "handler", "misfire",
+    "overlap", "status", "source", "metadata", "registered", "override", "version", "created_at",
+    "updated_at",
+]  # fmt: skip
 
 
 async def fill_schedules(url: str, count: int, expressions: int, due: datetime) -> None:

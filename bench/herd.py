@@ -14,7 +14,7 @@ import asyncio
 import gc
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -56,11 +56,7 @@ async def tickwright_herd(url: str, count: int, expressions: int) -> dict[str, A
     async with scheduler:
         gc.collect()
         gc.freeze()
-        while len(started) < count and time.time() < instant.timestamp() + 60:
-            await asyncio.sleep(0.05)
-        drained = time.time()
-        while await _unfinished(url) and time.time() < drained + 60:
-            await asyncio.sleep(0.05)
+        await _until(lambda: _all_ended(url, count), instant + timedelta(seconds=60))
     finished = await _finished(url)
     due = instant.timestamp()
     return {
@@ -72,14 +68,18 @@ async def tickwright_herd(url: str, count: int, expressions: int) -> dict[str, A
     }
 
 
-async def _unfinished(url: str) -> int:
+async def _until(done: Callable[[], Awaitable[bool]], deadline: datetime) -> None:
+    while not await done() and time.time() < deadline.timestamp():
+        await asyncio.sleep(1)
+
+
+async def _all_ended(url: str, count: int) -> bool:
     connection = await asyncpg.connect(url)
     try:
-        return int(
-            await connection.fetchval(
-                "SELECT count(*) FROM tickwright.runs WHERE status IN ('queued', 'running')"
-            )
+        ended = await connection.fetchval(
+            "SELECT count(*) FROM tickwright.runs WHERE finished_at IS NOT NULL"
         )
+        return bool(ended >= count)
     finally:
         await connection.close()
 

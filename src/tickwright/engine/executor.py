@@ -6,10 +6,8 @@ ending, and only a cancellation from outside leaves the pipeline early.
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Mapping
-from datetime import timedelta
 
 from tickwright.engine.hooks import Hooks
 from tickwright.engine.retry import decide
@@ -46,16 +44,10 @@ class Executor:
         return ending
 
     async def _outcome(self, run: Claimed) -> Outcome:
-        deadline = asyncio.timeout(run.policy.timeout.total_seconds())
         try:
-            async with deadline:
-                if self._hooks.on_start:
-                    await self._hooks.started(run)
-                return await self._target(run).deliver(run)
-        except TimeoutError as error:
-            if deadline.expired():
-                return Failed(f"timed out after {_seconds(run.policy.timeout)}")
-            return failure_of(error)
+            if self._hooks.on_start:
+                await self._hooks.started(run)
+            return await self._target(run).deliver(run)
         except Exception as error:
             return failure_of(error)
 
@@ -76,7 +68,3 @@ class Executor:
 def failure_of(error: Exception) -> Failed:
     """A failure that another try may mend, told by the exception's type and message."""
     return Failed(storable_text(f"{type(error).__name__}: {error}", MAX_ERROR_BYTES))
-
-
-def _seconds(duration: timedelta) -> str:
-    return f"{duration.total_seconds():g} s"

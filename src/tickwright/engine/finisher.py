@@ -15,7 +15,7 @@ from uuid import UUID
 from tickwright.engine.timekeeper import Timekeeper
 from tickwright.model import event as names
 from tickwright.model.event import Event
-from tickwright.model.run import Ending, RunStatus
+from tickwright.model.run import Claimed, Ending, RunStatus
 from tickwright.observe.base import Emitter
 from tickwright.store.base import Queue
 
@@ -52,6 +52,11 @@ class Finisher:
         self._since = 0.0
         self._flushing = asyncio.Lock()
         self._waiters: dict[UUID, list[asyncio.Future[Ending]]] = {}
+
+    @property
+    def unwritten(self) -> list[Claimed]:
+        """The runs whose endings are not in the store yet."""
+        return [ending.run for ending in self._buffer]
 
     def add(self, ending: Ending) -> None:
         self._buffer.append(ending)

@@ -20,14 +20,15 @@ from tickwright.model.worker import Worker
 from tickwright.store.base import Store, Workers
 
 _log = logging.getLogger("tickwright.heart")
-_RETRY_SECONDS = 1.0
+_RETRY = timedelta(seconds=1)
+_SHORTEST_RETRY = timedelta(milliseconds=10)
 
 
 class Heart:
     """One worker's heartbeat.
 
-    `cancel` is called with runs that somebody asked to stop, `lost` when the lease is over. Both
-    are called from whatever thread beats, so they must be safe to call from there.
+    `cancel` is called with runs that somebody asked to stop, `lost` with the worker whose lease is
+    over. Both are called from whatever thread beats, so they must be safe to call from there.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Heart:
         worker: Callable[[], Worker],
         lease: timedelta,
         cancel: Callable[[Collection[UUID]], None],
-        lost: Callable[[], None],
+        lost: Callable[[UUID], None],
     ) -> None:
         self._worker = worker
         self._lease = lease
@@ -49,25 +50,49 @@ class Heart:
 
     async def beat(self, workers: Workers, clock: Clock) -> timedelta:
         """Renew once; how long until the next time."""
-        started = monotonic()
+        started, worker = monotonic(), self._worker()
+        renewing = asyncio.create_task(self._renew(worker, workers, clock))
+        renewing.add_done_callback(_forget_error)
         try:
-            asked = await workers.beat(self._worker(), await clock.now(), self._lease)
+            # A database that hangs must not keep this worker from noticing that its time is up.
+            patience = self._left if self._left > timedelta(0) else self.every
+            await asyncio.wait({renewing}, timeout=patience.total_seconds())
+            if not renewing.done():
+                return self._missed(worker.id, "the database does not answer")
+            asked = renewing.result()
         except StoreUnavailable as error:
-            return self._missed(error)
+            return self._missed(worker.id, str(error))
+        finally:
+            renewing.cancel()
         self._beaten_at = started
         if asked is None:
-            self._lost()
+            self._lost(worker.id)
         elif asked:
             self._cancel(asked)
         return self.every
 
-    def _missed(self, error: StoreUnavailable) -> timedelta:
-        margin = self._lease / 5
-        if timedelta(seconds=monotonic() - self._beaten_at) > self._lease - margin:
-            _log.warning("the lease cannot be renewed, giving up what is held: %s", error)
+    async def _renew(
+        self, worker: Worker, workers: Workers, clock: Clock
+    ) -> Collection[UUID] | None:
+        return await workers.beat(worker, await clock.now(), self._lease)
+
+    @property
+    def _left(self) -> timedelta:
+        """How long this worker may still count on its lease, short of a margin."""
+        return self._lease * 4 / 5 - timedelta(seconds=monotonic() - self._beaten_at)
+
+    def _missed(self, worker_id: UUID, reason: str) -> timedelta:
+        if self._left <= timedelta(0):
+            _log.warning("the lease cannot be renewed, giving up what is held: %s", reason)
             self._beaten_at = monotonic()
-            self._lost()
-        return min(self.every, timedelta(seconds=_RETRY_SECONDS))
+            self._lost(worker_id)
+        return min(self.every, _RETRY, max(self._left, _SHORTEST_RETRY))
+
+
+def _forget_error(renewing: asyncio.Task[Collection[UUID] | None]) -> None:
+    """Whoever gave up waiting has no use for it."""
+    if not renewing.cancelled():
+        renewing.exception()
 
 
 class HeartThread:
@@ -114,7 +139,7 @@ class HeartThread:
             delay = await self._heart.beat(store.workers, store.clock)
         except Exception:
             _log.exception("the heartbeat failed")
-            delay = timedelta(seconds=_RETRY_SECONDS)
+            delay = _RETRY
         with suppress(TimeoutError):
             async with asyncio.timeout(delay.total_seconds()):
                 await self._wake.wait()

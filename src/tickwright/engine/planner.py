@@ -87,10 +87,15 @@ class Planner:
         return min(delay, self._poll)
 
     async def _fire(self, now: datetime, lanes: int) -> Fired:
-        offer = self._runner.offer(lanes) if self._runner else None
-        fired = await self._firing.fire(now, BATCH, lambda due: plan_or_park(due, now), offer)
-        if self._runner:
-            self._runner.accept(fired.claimed)
+        if self._runner is None:
+            fired = await self._firing.fire(now, BATCH, lambda due: plan_or_park(due, now), None)
+        else:
+            offer = self._runner.offer(lanes)
+            with self._runner.claiming(offer):
+                fired = await self._firing.fire(
+                    now, BATCH, lambda due: plan_or_park(due, now), offer
+                )
+                self._runner.accept(fired.claimed)
             if fired.queued:
                 self._runner.wake()
         self._tell(fired, now)

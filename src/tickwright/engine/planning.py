@@ -1,7 +1,8 @@
 """Which moments of a due schedule fire, which are undone, and what comes next. Pure.
 
-Invariant: every moment from the cursor up to `now` is covered by exactly one decision, and what
-comes next lies strictly after everything decided.
+Invariant: every moment from the cursor up to `decided_through` is covered by exactly one decision,
+and what comes next lies strictly after everything decided. Only a schedule that has had its last
+run leaves moments up to `now` undecided.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from datetime import datetime, timedelta
 from tickwright.model.plan import Decision, Due, Plan
 from tickwright.model.run import RunStatus
 from tickwright.model.schedule import MISFIRE_THRESHOLD, Misfire, Overlap
+from tickwright.model.storable import storable_text
 from tickwright.triggers.base import Trigger
 
 MAX_MOMENTS = 2000
 """Moments decided for one schedule in one tick; a longer backlog is decided in several."""
 
+MAX_PARKED_BYTES = 500
 _TICK = timedelta(microseconds=1)
 NextAfter = Callable[[Trigger, datetime], datetime | None]
 
@@ -50,7 +53,7 @@ def plan(due: Due, trigger: Trigger, now: datetime, step: NextAfter = next_after
         schedule_id=due.schedule_id,
         decisions=decisions,
         next_run_at=None if spent else upcoming,
-        decided_through=moments[-1],
+        decided_through=_end_of(decisions),
         fired_count=due.fired_count + fired,
         spent=spent,
     )
@@ -64,7 +67,7 @@ def park(due: Due, error: Exception) -> Plan:
         next_run_at=None,
         decided_through=None,
         fired_count=due.fired_count,
-        parked=f"{type(error).__name__}: {error}"[:500],
+        parked=storable_text(f"{type(error).__name__}: {error}", MAX_PARKED_BYTES),
     )
 
 
@@ -97,6 +100,10 @@ def _fire(due: Due, firing: list[datetime], decisions: list[Decision]) -> tuple[
         fired, busy = fired + 1, True
     decisions += _stretch(skipped, RunStatus.SKIPPED, "overlap")
     return fired, room is not None and fired >= room
+
+
+def _end_of(decisions: list[Decision]) -> datetime | None:
+    return (decisions[-1].through_at or decisions[-1].nominal_at) if decisions else None
 
 
 def _stretch(moments: list[datetime], status: RunStatus, reason: str) -> list[Decision]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 from uuid import UUID
@@ -17,15 +19,33 @@ from tickwright.dispatch.base import Dispatcher
 from tickwright.engine.executor import Executor, failure_of
 from tickwright.engine.finisher import Finisher
 from tickwright.engine.timekeeper import Timekeeper
-from tickwright.model.run import Cancelled, Claimed, Failed
+from tickwright.model.run import Cancelled, Claimed, Failed, Outcome
 from tickwright.store.base import Offer, Queue
 
 MOST_AHEAD = 1000
 _QUICK_SECONDS = 0.05
 _STALE_SECONDS = 0.1
 _STOP_SECONDS = 1.0
+_STUCK = timedelta(seconds=1)
 MARK_AFTER = timedelta(milliseconds=50)
 _IDLE = timedelta(seconds=30)
+_CANCELLED_ITSELF = Failed("the handler cancelled itself")
+
+
+@dataclass(slots=True)
+class _Held:
+    """A run that executes; `stop` is the outcome of an attempt that was cut short."""
+
+    run: Claimed
+    stop: Outcome | None = None
+    released: bool = False
+    task: asyncio.Task[None] | None = None
+    deadline: asyncio.TimerHandle | None = None
+
+    def cut_short(self, outcome: Outcome) -> None:
+        if self.stop is None and self.task is not None:
+            self.stop = outcome
+            _cancel_begun(self.task)
 
 
 class Runner:
@@ -33,7 +53,7 @@ class Runner:
 
     `slots` bound how many execute at once. While work drains quickly the runner claims further
     ahead than its slots, so that short runs are not held up by round trips; as soon as claimed
-    runs have to wait it claims less.
+    runs have to wait it claims less, and those that wait in vain go back.
     """
 
     def __init__(
@@ -54,13 +74,17 @@ class Runner:
         self._time = time
         self._offer = offer
         self._waiting: deque[Claimed] = deque()
-        self._running: dict[UUID, tuple[Claimed, asyncio.Task[None]]] = {}
+        self._running: dict[UUID, _Held] = {}
         self._unmarked: list[Claimed] = []
-        self._cancelled: set[UUID] = set()
-        self._released: set[UUID] = set()
         self._ahead = 0
         self._more = False
         self._claimed_at = 0.0
+        self._moved_at = 0.0
+        self._claims = 0
+        self._settled = asyncio.Event()
+        self._settled.set()
+        self._doubt = False
+        self._serving = False
         self._closed = False
 
     @property
@@ -68,40 +92,84 @@ class Runner:
         return len(self._running)
 
     @property
-    def worker_id(self) -> UUID:
-        return self._offer.worker_id
+    def _free(self) -> bool:
+        return len(self._running) < self._offer.slots
 
     def serve(self, worker_id: UUID, handlers: Collection[str]) -> None:
         """From now on claim as this worker, for these handlers."""
         old = self._offer
         self._offer = Offer(worker_id, old.queues, tuple(handlers), old.slots)
+        self._serving = True
 
     def offer(self, parts: int = 1) -> Offer | None:
         """One of equal `parts` of what this worker can take right now; None when nothing."""
         room = self._offer.slots + self._ahead - len(self._running) - len(self._waiting)
         room //= parts
-        if self._closed or room <= 0:
+        if self._closed or self._doubt or not self._serving or room <= 0:
             return None
         return Offer(self._offer.worker_id, self._offer.queues, self._offer.handlers, room)
 
     async def tick(self) -> timedelta:
         """Claim what fits; when everything that fitted came, there may be more."""
+        if self._doubt and not self._claims:
+            await self.recall()
+            self._doubt = False
+        await self._hand_back_stuck()
         self._adapt()
         offer = self.offer()
         if offer is None:
-            return _IDLE
-        claimed = await self._dispatcher.take(offer, await self._time.now())
-        self._more = len(claimed) >= offer.slots
-        self._claimed_at = monotonic()
-        self.accept(claimed)
-        return _IDLE
+            # Nothing fits now, so whoever woke this is answered when a slot comes free.
+            self._more = True
+        else:
+            with self.claiming(offer):
+                claimed = await self._dispatcher.take(offer, await self._time.now())
+                self._more = len(claimed) >= offer.slots
+                self._claimed_at = monotonic()
+                self.accept(claimed)
+        return _STUCK if self._waiting else _IDLE
+
+    @contextmanager
+    def claiming(self, offer: Offer | None) -> Iterator[None]:
+        """Around whatever claims by `offer`: when it fails, nobody knows what was claimed."""
+        if offer is None:
+            yield
+            return
+        self._claims += 1
+        self._settled.clear()
+        try:
+            yield
+        except BaseException:
+            # The commit may have been made and only its answer lost.
+            self._doubt = True
+            raise
+        finally:
+            self._claims -= 1
+            if not self._claims:
+                self._settled.set()
+                if self._doubt:
+                    self.wake()
+
+    async def recall(self) -> None:
+        """Hand back what the database holds in this worker's name and nobody here knows of.
+
+        No claim may be under way: it would be taken for a forgotten one.
+        """
+        held = await self._queue.held(self._offer.worker_id)
+        here = [*(each.run for each in self._running.values()), *self._waiting]
+        known = {(run.id, run.lease_token) for run in [*here, *self._finisher.unwritten]}
+        forgotten = [run for run in held if (run.id, run.lease_token) not in known]
+        await self._queue.release(forgotten, self._time.stamp())
 
     def accept(self, runs: Sequence[Claimed]) -> None:
-        """Take over runs claimed for this worker."""
-        if not runs:
+        """Take over runs claimed for this worker; for a former one they came too late."""
+        if not runs or not self._serving or runs[0].worker_id != self._offer.worker_id:
             return
+        if not self._waiting:
+            self._moved_at = monotonic()
         self._waiting.extend(runs)
         self._start()
+        if self._waiting:
+            self.wake()
 
     async def mark_started(self) -> timedelta:
         """Record the start of runs that have not ended within the blink of an eye."""
@@ -116,15 +184,14 @@ class Runner:
     def cancel(self, ids: Collection[UUID]) -> None:
         """Stop these runs because somebody asked for it."""
         for run_id in ids:
-            held = self._running.get(run_id)
-            if held is not None and run_id not in self._cancelled:
-                self._cancelled.add(run_id)
-                held[1].cancel()
+            if run_id in self._running:
+                self._running[run_id].cut_short(Cancelled())
 
-    def give_up(self) -> None:
-        """Stop everything: the lease is lost, so nothing held here may be finished."""
+    def give_up(self) -> list[asyncio.Task[None]]:
+        """Stop everything until `serve`: the lease is lost, so nothing here may be finished."""
+        self._serving = False
         self._waiting.clear()
-        self._interrupt()
+        return self._interrupt()
 
     def close(self) -> None:
         """Take nothing new from now on."""
@@ -133,13 +200,12 @@ class Runner:
     async def drain(self, grace: timedelta) -> None:
         """Hand back what has not started, let the rest finish, hand back what does not."""
         self.close()
-        unstarted = list(self._waiting)
-        self._waiting.clear()
-        await self._queue.release(unstarted, self._time.stamp())
-        tasks = [task for _, task in self._running.values()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace.total_seconds())
-        unfinished = [run for run, _ in self._running.values()]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._settled.wait(), _STOP_SECONDS)
+        await self._hand_back_waiting()
+        if self._running:
+            await asyncio.wait(self._tasks(), timeout=grace.total_seconds())
+        unfinished = [held.run for held in self._running.values()]
         stopping = self._interrupt()
         if stopping:
             await asyncio.wait(stopping, timeout=_STOP_SECONDS)
@@ -149,48 +215,65 @@ class Runner:
     async def idle(self) -> None:
         """Wait until nothing is executing."""
         while self._running:
-            await asyncio.wait([task for _, task in self._running.values()])
+            await asyncio.wait(self._tasks())
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [held.task for held in self._running.values() if held.task is not None]
 
     def _interrupt(self) -> list[asyncio.Task[None]]:
         """Cancel everything that executes, without an ending: the runs go to others."""
-        self._released.update(self._running)
-        tasks = [task for _, task in self._running.values()]
+        tasks = self._tasks()
+        for held in self._running.values():
+            held.released = True
         for task in tasks:
-            task.cancel()
+            _cancel_begun(task)
         return tasks
+
+    async def _hand_back_stuck(self) -> None:
+        """Work behind slots that stay busy is for whoever has a free one."""
+        if self._waiting and monotonic() - self._moved_at > _STUCK.total_seconds():
+            self._ahead = 0
+            await self._hand_back_waiting()
+
+    async def _hand_back_waiting(self) -> None:
+        unstarted = list(self._waiting)
+        self._waiting.clear()
+        await self._queue.release(unstarted, self._time.stamp())
 
     def _adapt(self) -> None:
         since = monotonic() - self._claimed_at
         if self._waiting and since > _STALE_SECONDS:
             self._ahead //= 2
-        elif not self._waiting and self._more and since < _QUICK_SECONDS:
+        elif not self._waiting and self._free and self._more and since < _QUICK_SECONDS:
             self._ahead = min(MOST_AHEAD, max(self._offer.slots, self._ahead * 2))
 
     def _start(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._waiting and len(self._running) < self._offer.slots:
+        while self._waiting and self._free and not self._closed:
             run = self._waiting.popleft()
+            self._moved_at = monotonic()
             if not self._unmarked:
                 self.wake_marks()
             self._unmarked.append(run)
-            self._running[run.id] = (run, loop.create_task(self._run(run)))
+            held = _Held(run)
+            self._running[run.id] = held
+            held.deadline = loop.call_later(run.policy.timeout.total_seconds(), _expire, held)
+            held.task = loop.create_task(self._run(held))
 
-    async def _run(self, run: Claimed) -> None:
+    async def _run(self, held: _Held) -> None:
+        run = held.run
         try:
             ending = await self._executor.execute(run)
         except asyncio.CancelledError:
-            if run.id in self._cancelled:
-                ending = await self._executor.end(run, Cancelled())
-            elif run.id in self._released:
+            if held.released:
                 return
-            else:
-                ending = await self._executor.end(run, Failed("the handler cancelled itself"))
+            ending = await self._executor.end(run, held.stop or _CANCELLED_ITSELF)
         except Exception as error:
             ending = await self._executor.end(run, failure_of(error))
         finally:
+            if held.deadline is not None:
+                held.deadline.cancel()
             self._running.pop(run.id, None)
-            self._cancelled.discard(run.id)
-            self._released.discard(run.id)
             self._next()
         self._finisher.add(ending)
 
@@ -199,3 +282,13 @@ class Runner:
             self._start()
         if self._more and not self._closed:
             self.wake()
+
+
+def _expire(held: _Held) -> None:
+    seconds = held.run.policy.timeout.total_seconds()
+    held.cut_short(Failed(f"timed out after {seconds:g} s"))
+
+
+def _cancel_begun(task: asyncio.Task[None]) -> None:
+    """A task that is cancelled before its first step never gets to its own clean-up."""
+    asyncio.get_running_loop().call_soon(task.cancel)

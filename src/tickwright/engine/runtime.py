@@ -26,6 +26,7 @@ from tickwright.engine.pruner import Pruner
 from tickwright.engine.rescuer import Rescuer
 from tickwright.engine.runner import Runner
 from tickwright.engine.timekeeper import Timekeeper
+from tickwright.model.errors import StoreUnavailable
 from tickwright.model.event import WORKER_REGISTERED, Event
 from tickwright.model.worker import Worker, WorkerStatus
 from tickwright.observe.base import Emitter
@@ -34,6 +35,8 @@ from tickwright.store.database import new_id
 from tickwright.targets.base import Target
 
 _log = logging.getLogger("tickwright.runtime")
+_STOP_SECONDS = 1.0
+_RETURN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Runtime:
         self._heart_thread: HeartThread | None = None
         self._main: asyncio.AbstractEventLoop | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._returning: asyncio.Task[None] | None = None
         self.loops: dict[str, Loop] = {}
 
     @property
@@ -99,9 +103,7 @@ class Runtime:
     async def start(self) -> None:
         """Register as a worker and begin all duties."""
         self._main = asyncio.get_running_loop()
-        for target in self.parts.targets.values():
-            await target.open()
-        await self._register()
+        await self.register()
         self._add("planner", self.planner.tick)
         self._add("runner", self.runner.tick)
         self._add("finisher", self.finisher.tick)
@@ -129,6 +131,7 @@ class Runtime:
         await self._stop_loops()
         with suppress(Exception):
             await self.finisher.flush()
+            await self.runner.recall()
             await self.parts.store.workers.mark(self._worker_id, WorkerStatus.OFFLINE)
         for target in self.parts.targets.values():
             await target.close()
@@ -161,10 +164,10 @@ class Runtime:
         await self.pruner.tick()
 
     async def register(self) -> None:
-        """Announce this worker without starting its loops, for callers that drive time."""
+        """Announce a new worker without starting its loops, for callers that drive time."""
+        await self._register(new_id())
         for target in self.parts.targets.values():
             await target.open()
-        await self._register()
 
     def _add(self, name: str, tick: Tick) -> None:
         self.loops[name] = Loop(name, tick, self.parts.emitter, self.parts.time)
@@ -178,21 +181,27 @@ class Runtime:
         self._add("heart", lambda: self.heart.beat(store.workers, store.clock))
 
     async def _stop_loops(self) -> None:
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._returning] if self._returning else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._heart_thread is not None:
             await self._heart_thread.stop()
 
     async def _watch(self) -> None:
         await self.parts.store.watch(self.wake)
 
-    async def _register(self) -> None:
+    async def _register(self, worker_id: UUID) -> None:
         now = await self.parts.time.now()
         worker = replace(
-            self._worker(), started_at=now, heartbeat_at=now, lease_until=now + self.options.lease
+            self._worker(),
+            id=worker_id,
+            started_at=now,
+            heartbeat_at=now,
+            lease_until=now + self.options.lease,
         )
         await self.parts.store.workers.register(worker)
+        self._worker_id = worker_id
         self.runner.serve(self._worker_id, self.parts.handlers())
         data = {"workerId": str(worker.id), "host": worker.host, "pid": worker.pid}
         self.parts.emitter.emit(Event(WORKER_REGISTERED, now, data=data))
@@ -222,24 +231,33 @@ class Runtime:
     def _cancel(self, ids: Collection[UUID]) -> None:
         self._on_main(lambda: self.runner.cancel(ids))
 
-    def _lease_lost(self) -> None:
-        self._on_main(lambda: self._tasks.append(asyncio.create_task(self._start_over())))
+    def _lease_lost(self, worker_id: UUID) -> None:
+        self._on_main(lambda: self._start_over(worker_id))
 
     def _on_main(self, act: Callable[[], None]) -> None:
         if self._main is not None and self.running:
             with suppress(RuntimeError):
                 self._main.call_soon_threadsafe(act)
 
-    async def _start_over(self) -> None:
+    def _start_over(self, worker_id: UUID) -> None:
         """The lease is lost: stop all work, and come back as a new worker."""
-        self.runner.give_up()
-        self._worker_id = new_id()
+        under_way = self._returning is not None and not self._returning.done()
+        if worker_id == self._worker_id and not under_way:
+            self._returning = asyncio.create_task(self._return(self.runner.give_up()))
+
+    async def _return(self, stopping: Collection[asyncio.Task[None]]) -> None:
+        if stopping:
+            await asyncio.wait(stopping, timeout=_STOP_SECONDS)
         while self.running:
             try:
-                await self._register()
+                # Said aloud, so that others need not wait for the lease's end to take over.
+                await self.parts.store.workers.mark(self._worker_id, WorkerStatus.OFFLINE)
+                await self._register(new_id())
+            except StoreUnavailable:
+                await asyncio.sleep(_RETURN_SECONDS)
             except Exception:
                 _log.exception("registering again failed")
-                await asyncio.sleep(1)
+                await asyncio.sleep(_RETURN_SECONDS)
             else:
                 self.wake("ready")
                 return

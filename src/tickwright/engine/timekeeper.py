@@ -22,8 +22,13 @@ class Timekeeper:
 
     async def now(self) -> datetime:
         """The clock's time, for deciding what is due."""
+        asked = self._monotonic()
         moment = await self._clock.now()
-        self._read, self._read_at = moment, self._monotonic()
+        got = self._monotonic()
+        # An answer that was long on its way must not set back what is known from a later one.
+        latest = moment + timedelta(seconds=got - asked)
+        if not moment <= self.stamp() <= latest:
+            self._read, self._read_at = moment, got
         return moment
 
     def stamp(self) -> datetime:

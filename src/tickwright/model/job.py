@@ -43,14 +43,16 @@ class Policy:
     max_lost: int = 3
 
     def __post_init__(self) -> None:
-        if not self.queue or len(self.queue) > 100:
-            raise InvalidInput("queue", "must have 1 to 100 characters")
+        if not 1 <= len(self.queue) <= 100 or not self.queue.isprintable():
+            raise InvalidInput("queue", "must have 1 to 100 printable characters")
         if not 1 <= self.priority <= 9:
             raise InvalidInput("priority", "must lie between 1 and 9; higher runs first")
         if not 1 <= self.max_attempts <= 100:
             raise InvalidInput("maxAttempts", "must lie between 1 and 100")
         if not timedelta(0) < self.timeout <= MAX_TIMEOUT:
             raise InvalidInput("timeout", "must be more than 0 and at most 7 days")
+        if not 0 <= self.max_lost <= 100:
+            raise InvalidInput("maxLost", "must lie between 0 and 100")
 
 
 DEFAULT_POLICY = Policy()

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from tickwright.engine.planning import first_run
 from tickwright.model.change import Change
 from tickwright.model.errors import Conflict, InvalidInput, NotFound, NotPossible, VersionConflict
+from tickwright.model.json import JsonObject
 from tickwright.model.schedule import Cursor, Schedule, ScheduleStatus
 from tickwright.model.scope import Scope
 from tickwright.model.states import check_schedule_transition
@@ -66,16 +67,14 @@ def register(current: Schedule | None, wanted: Declaration, who: Who) -> Edit | 
     """Create it, or replace what was registered before; None when nothing changes."""
     if current is None:
         return _first(wanted, who, "register")
-    layer = registered_layer(_anchored(current, wanted, who), wanted.wishes, _target(wanted))
+    before = current.registered.get("trigger", {}).get("trigger", {})
+    trigger = _anchored(before, wanted.trigger, wanted.wishes.get("starts_at"), who.now)
+    layer = registered_layer(trigger, wanted.wishes, _target(wanted))
     after = with_layers(_described(current, wanted.wishes), layer, current.override)
     after = replace(after, job_key=wanted.job_key)
     if after == current:
         return None
-    if current.status in _ENDED and not same_rule(current.trigger, after.trigger):
-        after = _revived(after, who.now)
-    else:
-        after = _rearmed_if_changed(current, after, who.now)
-    after = _as_enabled(current, after, who)
+    after = _as_enabled(current, _reconsidered(current, after, who.now, wanted.past), who)
     return _edit(current, after, who, "register")
 
 
@@ -86,16 +85,13 @@ def update(
     before = _present(current, ref)
     if before.status is ScheduleStatus.CANCELLED:
         raise NotPossible("a cancelled schedule cannot be changed; create a new one")
-    anchored = None if trigger is None else trigger.anchored(who.now.replace(microsecond=0))
-    layer = overridden(before, wishes, anchored)
+    if trigger is not None:
+        start = wishes.get("starts_at", before.starts_at)
+        trigger = _anchored(before.trigger, trigger, start, who.now)
+    layer = overridden(before, wishes, trigger)
     after = with_layers(_described(before, wishes), before.registered, layer)
     _check_bounds(after)
-    if before.status in _ENDED and (anchored is not None or "max_runs" in wishes):
-        after = _revived(after, who.now)
-    else:
-        after = _rearmed_if_changed(before, after, who.now)
-    if "enabled" in wishes:
-        after = _as_enabled(before, after, who)
+    after = _as_enabled(before, _reconsidered(before, after, who.now), who)
     return _edit(before, after, who, "update")
 
 
@@ -149,7 +145,7 @@ def check_version(current: Schedule | None, expected: int | None) -> None:
 
 
 def _first(wanted: Declaration, who: Who, action: str) -> Edit:
-    trigger = wanted.trigger.anchored(_anchor(wanted, who))
+    trigger = _anchored({}, wanted.trigger, wanted.wishes.get("starts_at"), who.now)
     layer = registered_layer(trigger, wanted.wishes, _target(wanted))
     blank = Schedule(
         id=new_id(),
@@ -190,19 +186,17 @@ def _target(wanted: Declaration) -> dict[str, Any]:
     return dict(given) if given is not None else {"type": "handler", "name": wanted.job_key}
 
 
-def _anchored(current: Schedule, wanted: Declaration, who: Who) -> Trigger:
-    """Registering the same interval again keeps its anchor, so a restart never shifts it."""
-    before = current.registered.get("trigger", {}).get("trigger", {})
-    given = wanted.trigger.to_json()
-    if same_rule(before, given) and given.get("anchor") is None:
+def _anchored(
+    before: JsonObject, given: Trigger, starts_at: datetime | None, now: datetime
+) -> Trigger:
+    """`given`, counting from the schedule's start, in whole seconds as its keys are.
+
+    The same interval given again keeps its anchor, so that no restart and no form shifts it.
+    """
+    rule = given.to_json()
+    if same_rule(before, rule) and rule.get("anchor") is None:
         return trigger_from_json(before)
-    return wanted.trigger.anchored(_anchor(wanted, who))
-
-
-def _anchor(wanted: Declaration, who: Who) -> datetime:
-    """Where an interval counts from: the schedule's start, in whole seconds as its keys are."""
-    start: datetime = wanted.wishes.get("starts_at") or who.now
-    return start.replace(microsecond=0)
+    return given.anchored((starts_at or now).replace(microsecond=0))
 
 
 def _described(schedule: Schedule, wishes: Wishes) -> Schedule:
@@ -215,33 +209,52 @@ def _check_bounds(schedule: Schedule) -> None:
         raise InvalidInput("endsAt", "lies before startsAt")
 
 
-def _rearmed_if_changed(before: Schedule, after: Schedule, now: datetime) -> Schedule:
+def _reconsidered(
+    before: Schedule, after: Schedule, now: datetime, past: Past = "refuse"
+) -> Schedule:
+    """`after` with its next occurrence found again where the edit calls for it."""
+    if before.status in _ENDED:
+        return _revived(after, now, past) if _gives_more(before, after) else after
     if after.status is not ScheduleStatus.ACTIVE:
         return after
-    rule_changed = (
+    if _has_another_rule(before, after):
+        return _rearmed(after, now, past, required=True)
+    if before.max_runs != after.max_runs and (after.next_run_at is None or _exhausted(after)):
+        return _rearmed(after, now, past, required=False)
+    return after
+
+
+def _has_another_rule(before: Schedule, after: Schedule) -> bool:
+    return (
         not same_rule(before.trigger, after.trigger)
         or before.trigger.get("anchor") != after.trigger.get("anchor")
         or (before.starts_at, before.ends_at) != (after.starts_at, after.ends_at)
         or before.cursor.parked is not None
     )
-    if rule_changed:
-        return _rearmed(after, now, required=True)
-    if before.max_runs != after.max_runs and after.cursor.next_run_at is not None:
-        return _rearmed(after, now, required=False)
-    return after
 
 
-def _revived(schedule: Schedule, now: datetime) -> Schedule:
+def _gives_more(before: Schedule, after: Schedule) -> bool:
+    """Another rule, a later end or more runs: what brings an ended schedule back."""
+    ends_later = before.ends_at and (after.ends_at is None or after.ends_at > before.ends_at)
+    runs_more = before.max_runs and (after.max_runs is None or after.max_runs > before.max_runs)
+    return not same_rule(before.trigger, after.trigger) or bool(ends_later or runs_more)
+
+
+def _revived(schedule: Schedule, now: datetime, past: Past) -> Schedule:
     active = replace(schedule, status=ScheduleStatus.ACTIVE, status_reason=None)
-    return _rearmed(active, now, required=True)
+    return _rearmed(active, now, past, required=True)
 
 
-def _rearmed(schedule: Schedule, now: datetime, *, required: bool) -> Schedule:
+def _rearmed(schedule: Schedule, now: datetime, past: Past, *, required: bool) -> Schedule:
     trigger = trigger_from_json(schedule.trigger)
-    base = now if trigger.recurring else now - TOLERANCE
+    base = _earliest(trigger, now, past)
     if schedule.cursor.decided_through is not None:
         base = max(base, schedule.cursor.decided_through)
     return _armed(schedule, trigger, base, required=required)
+
+
+def _exhausted(schedule: Schedule) -> bool:
+    return schedule.max_runs is not None and schedule.cursor.fired_count >= schedule.max_runs
 
 
 def _armed(schedule: Schedule, trigger: Trigger, base: datetime, *, required: bool) -> Schedule:
@@ -249,7 +262,7 @@ def _armed(schedule: Schedule, trigger: Trigger, base: datetime, *, required: bo
     upcoming = first_run(trigger, base, schedule.starts_at, schedule.ends_at)
     if upcoming is None and required:
         raise InvalidInput("trigger", _never(trigger, schedule))
-    if schedule.max_runs is not None and cursor.fired_count >= schedule.max_runs:
+    if _exhausted(schedule):
         if required:
             raise InvalidInput("maxRuns", f"{cursor.fired_count} runs have been made already")
         upcoming = None
@@ -281,7 +294,7 @@ def _paused(schedule: Schedule, reason: str | None) -> Schedule:
 
 def _resumed(schedule: Schedule, now: datetime) -> Schedule:
     active = replace(schedule, status=ScheduleStatus.ACTIVE, status_reason=None)
-    armed = _rearmed(active, now, required=False)
+    armed = _rearmed(active, now, "refuse", required=False)
     if armed.cursor.next_run_at is None:
         raise NotPossible(
             "nothing is left to run: its time passed while it was paused; "

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypedDict, TypeVar
+from uuid import uuid4
 
 from tickwright.model.errors import InvalidInput
 from tickwright.model.json import JsonObject, checked_object
@@ -18,7 +19,8 @@ from tickwright.triggers import Trigger, trigger_from_json
 MAX_KEY = 255
 MAX_NAME = 255
 MAX_DESCRIPTION = 2000
-WALL_CLOCK = frozenset({"cron"})
+MAX_SOURCE = 100
+WALL_CLOCK = ("cron",)
 _KEY = re.compile(r"[A-Za-z0-9_.:@-][A-Za-z0-9_.:@ -]*")
 E = TypeVar("E", bound=StrEnum)
 Check = Callable[[str, Any], Any]
@@ -64,6 +66,12 @@ def check_key(field_name: str, key: object) -> str:
         allowed = "letters, digits, `_`, `.`, `:`, `@`, `-` and inner spaces"
         raise InvalidInput(field_name, f"may hold {allowed}")
     return key
+
+
+def made_up_key(job_key: object) -> str:
+    """A key for a schedule that was given none; it begins like its job's."""
+    suffix = uuid4().hex
+    return f"{check_key('jobKey', job_key)[: MAX_KEY - len(suffix) - 1]}-{suffix}"
 
 
 def check_trigger(trigger: Trigger | JsonObject, default_timezone: str = "UTC") -> Trigger:
@@ -131,6 +139,12 @@ def _text(limit: int) -> Callable[[str, object], str | None]:
     return check
 
 
+def _source(name: str, value: object) -> str | None:
+    if value is None:
+        raise InvalidInput(name, "must be a text")
+    return _text(MAX_SOURCE)(name, value)
+
+
 def _one_of(kind: type[E]) -> Check:
     def check(name: str, value: Any) -> E:
         try:
@@ -153,6 +167,6 @@ _CHECKS: dict[str, Check] = {
     "name": _text(MAX_NAME),
     "description": _text(MAX_DESCRIPTION),
     "category": _text(MAX_NAME),
-    "source": _text(100),
+    "source": _source,
     "metadata": checked_object,
 }

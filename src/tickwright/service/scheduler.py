@@ -32,6 +32,7 @@ from tickwright.service.options import (
     check_key,
     check_options,
     check_trigger,
+    made_up_key,
 )
 from tickwright.service.statistics import Statistics, summed
 from tickwright.service.status import Status, system_status
@@ -53,7 +54,6 @@ _PATIENCE_SECONDS = 2.0
 _LOOK_SECONDS = 0.5
 MAX_DAYS = 365
 _EVENTS = {
-    "create": names.SCHEDULE_CREATED,
     "register": names.SCHEDULE_UPDATED,
     "update": names.SCHEDULE_UPDATED,
     "pause": names.SCHEDULE_DISABLED,
@@ -198,7 +198,7 @@ class Scheduler:
         the handler of the job's name runs. With `connection` (SQLAlchemy) the schedule is
         created inside the caller's own transaction. InvalidInput names what is wrong.
         """
-        name = key or f"{job_key}-{new_id().hex}"
+        name = made_up_key(job_key) if key is None else key
         wanted = self._declared(scope, name, job_key, (trigger, past, options))
         who = await self._who(actor)
         written = await self._store.schedules.write(
@@ -465,5 +465,6 @@ class Scheduler:
         if schedule.updated_at == who.now:
             data = {"scheduleId": str(schedule.id), "schedule": schedule.key, "actor": who.actor}
             emitter = self._runtime.parts.emitter
-            emitter.emit(Event(_EVENTS[action], who.now, schedule.scope, data))
+            name = names.SCHEDULE_CREATED if schedule.version == 1 else _EVENTS[action]
+            emitter.emit(Event(name, who.now, schedule.scope, data))
         return schedule

@@ -12,6 +12,8 @@ from tickwright.model.errors import StoreUnavailable
 from tickwright.model.worker import WorkerStatus
 from tickwright.store.base import Store
 
+NOT_RUNNING = "the engine is not running"
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -59,7 +61,7 @@ async def _with_database(
 
 def _loop_problems(runtime: Runtime) -> list[str]:
     if not runtime.running:
-        return ["the engine is not running"]
+        return [NOT_RUNNING]
     return [
         f"the {name} loop fails: {loop.error}"
         for name, loop in runtime.loops.items()

@@ -254,6 +254,10 @@ class Queue(Protocol):
         """Hand back runs that were claimed but not started; it costs them no attempt."""
         ...
 
+    async def held(self, worker_id: UUID) -> list[Claimed]:
+        """The runs that are running in this worker's name."""
+        ...
+
     async def rescue(self, now: datetime, limit: int, end: EndLost) -> list[Ending]:
         """End up to `limit` attempts whose worker's lease is over, as `end` decides."""
         ...

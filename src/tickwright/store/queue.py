@@ -22,6 +22,7 @@ from tickwright.store.firing import scope_of
 from tickwright.store.policies import policy_from_text, target_from_text
 
 _MILLISECOND = 1000
+_STALE = (-1, "")
 _CAUSES = {cause.value: cause for cause in Cause}
 
 
@@ -66,6 +67,10 @@ class SqlQueue:
     async def release(self, runs: Sequence[Claimed], now: datetime) -> None:
         await self.finish([_unstarted(run, now) for run in runs])
 
+    async def held(self, worker_id: UUID) -> list[Claimed]:
+        async with self._database.hot() as c:
+            return [_claimed(row) for row in await self._sql.held(c, worker_id)]
+
     async def rescue(self, now: datetime, limit: int, end: EndLost) -> list[Ending]:
         async with self._database.hot() as c:
             rows = await self._sql.orphans(c, now, limit)
@@ -77,18 +82,18 @@ class SqlQueue:
             return [ending for ending in endings if ending.run.id in won]
 
     async def _finish(self, c: Any, endings: Sequence[Ending]) -> set[UUID]:
-        endings = sorted(endings, key=lambda ending: ending.run.id)
-        statuses = await self._sql.finish(c, [_row(ending) for ending in endings])
-        accepted = [ending for ending in endings if ending.run.id in statuses]
+        endings = _one_per_lease(endings)
+        ended = await self._sql.finish(c, [_row(ending) for ending in endings])
+        accepted = [e for e in endings if ended.get(e.run.id, _STALE)[0] == e.run.lease_token]
         for ending in accepted:
-            ending.status = RunStatus(statuses[ending.run.id])
+            ending.status = RunStatus(ended[ending.run.id][1])
         superseded = [_attempt(e) for e in accepted if not e.final and e.attempt > e.run.attempt]
         if superseded:
             await self._sql.supersede(c, superseded)
         await self._count(c, [ending for ending in accepted if ending.final])
-        if any(not ending.final for ending in accepted):
-            await self._sql.notify(c, "due")
-        return set(statuses)
+        for topic in sorted({_topic(ending) for ending in accepted if not ending.final}):
+            await self._sql.notify(c, topic)
+        return set(ended)
 
     async def _count(self, c: Any, endings: list[Ending]) -> None:
         counted = [ending for ending in endings if ending.run.schedule_id is not None]
@@ -98,6 +103,20 @@ class SqlQueue:
         await self._sql.count_days(c, _days(counted))
         ids = sorted({e.run.schedule_id for e in counted if e.run.schedule_id is not None})
         await self._sql.complete(c, ids, max(ending.finished_at for ending in counted))
+
+
+def _one_per_lease(endings: Sequence[Ending]) -> list[Ending]:
+    """In run order; a process that lost a run and claimed it again may hold endings of both."""
+    ordered = sorted(endings, key=lambda ending: ending.run.id)
+    if len({ending.run.id for ending in ordered}) == len(ordered):
+        return ordered
+    first = {(e.run.id, e.run.lease_token): e for e in reversed(ordered)}
+    return [e for e in ordered if first[e.run.id, e.run.lease_token] is e]
+
+
+def _topic(ending: Ending) -> str:
+    """A next try without a time of its own may be claimed at once."""
+    return "ready" if ending.run_at is None else "due"
 
 
 def _claimed(row: Any) -> Claimed:
@@ -175,7 +194,7 @@ def _milliseconds(ending: Ending) -> int:
 
 
 def _stats(endings: list[Ending]) -> list[tuple[Any, ...]]:
-    """One row per schedule, in id order; the last ending by time gives the last_* values."""
+    """One row per schedule, in id order; the run that began last gives the last_* values."""
     by_schedule: dict[UUID, list[Ending]] = {}
     for ending in endings:
         if ending.run.schedule_id is not None:
@@ -192,18 +211,22 @@ def _stat(schedule_id: UUID, endings: list[Ending]) -> tuple[Any, ...]:
         if ending.status is RunStatus.SUCCEEDED:
             break
         streak += ending.status is not RunStatus.CANCELLED
-    last = endings[-1]
+    last = max(endings, key=lambda ending: (_began(ending), ending.finished_at))
     return (
         schedule_id,
         len(endings),
         len(succeeded),
         len(failed),
         streak,
-        last.run.started_at or last.finished_at,
+        _began(last),
         succeeded[-1].finished_at if succeeded else None,
         last.status.value,
         _milliseconds(last),
     )
+
+
+def _began(ending: Ending) -> datetime:
+    return ending.run.started_at or ending.finished_at
 
 
 def _days(endings: list[Ending]) -> list[tuple[Any, ...]]:

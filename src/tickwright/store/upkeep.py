@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
@@ -11,11 +15,13 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
 
 from tickwright.store.database import Database
 from tickwright.store.schema import POSTGRES_SCHEMA, SQLITE_PREFIX
 
 VERSION_TABLE = "migrations"
+_ALEMBIC = threading.Lock()
 _ENDED = ("succeeded", "failed", "dead", "cancelled", "skipped", "missed")
 
 
@@ -26,7 +32,7 @@ class SqlUpkeep:
         self._database = database
 
     async def migrate(self) -> None:
-        async with self._database.write() as c:
+        async with _alembic(), self._database.write() as c:
             await c.run_sync(_upgrade)
 
     async def schema_is_current(self) -> bool:
@@ -38,8 +44,15 @@ class SqlUpkeep:
             await c.execute(sa.select(1))
 
     async def hold(self, duty: str, holder: UUID, now: datetime, until: datetime) -> bool:
+        try:
+            return await self._hold(duty, holder, now, until)
+        except IntegrityError:
+            # Another process was the first ever to take this duty, at the same moment.
+            return False
+
+    async def _hold(self, duty: str, holder: UUID, now: datetime, until: datetime) -> bool:
         t = self._database.tables.duties
-        mine = sa.or_(t.c.holder == holder, t.c.until < now)
+        mine = sa.or_(t.c.holder == holder, t.c.until <= now)
         async with self._database.write() as c:
             taken = sa.update(t).where(t.c.name == duty, mine).values(holder=holder, until=until)
             if (await c.execute(taken)).rowcount:
@@ -70,6 +83,7 @@ class SqlUpkeep:
             )
             .order_by(r.c.id)
             .limit(limit)
+            .with_for_update(skip_locked=True)
         )
         async with self._database.write() as c:
             ids = list((await c.execute(old)).scalars())
@@ -77,6 +91,17 @@ class SqlUpkeep:
                 await c.execute(sa.delete(a).where(a.c.run_id.in_(ids)))
                 await c.execute(sa.delete(r).where(r.c.id.in_(ids)))
         return len(ids)
+
+
+@asynccontextmanager
+async def _alembic() -> AsyncIterator[None]:
+    """Alembic keeps the migration under way in module globals: one per process at a time."""
+    while not _ALEMBIC.acquire(blocking=False):  # noqa: ASYNC110 - its locks belong to one loop
+        await asyncio.sleep(0.01)
+    try:
+        yield
+    finally:
+        _ALEMBIC.release()
 
 
 def _first_id_at(moment: datetime) -> UUID:

@@ -72,7 +72,7 @@ class SqlWorkers:
         t = self._database.tables.workers
         over = (
             sa.update(t)
-            .where(t.c.status != WorkerStatus.OFFLINE.value, t.c.lease_until < now)
+            .where(t.c.status != WorkerStatus.OFFLINE.value, t.c.lease_until <= now)
             .values(status=WorkerStatus.OFFLINE.value)
             .returning(t)
         )

@@ -17,7 +17,7 @@ class Target(Protocol):
     `target.<field>`, whatever `deliver` could not carry out for reasons known by then; what it
     returns is stored and is what `deliver` later finds in `run.target`.
 
-    `deliver` does the work and answers with an Outcome. It bounds nothing in time: the executor
+    `deliver` does the work and answers with an Outcome. It bounds nothing in time: the runner
     cancels it when the attempt's timeout has passed or somebody cancelled the run, and a
     CancelledError must leave it. Other exceptions are failures of the attempt that may be
     retried. Two deliveries of one run may overlap when a worker was presumed dead, so the run's

@@ -21,10 +21,17 @@ from tickwright.store.schema import Tables
 CHANNEL = "tickwright"
 _CONNECT_SECONDS = 5
 _STATEMENT_SECONDS = 60
+# The hot statements touch at most a batch of rows, each found by an index. Whatever the statistics
+# say at the moment, reading a whole table for them is never right.
+_BEGIN_HOT = (
+    "BEGIN; SET LOCAL enable_seqscan = off; "
+    "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+)
 _AWAY: tuple[type[BaseException], ...] = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -40,6 +47,12 @@ def _is_away(error: BaseException) -> bool:
         cause = getattr(error.orig, "__cause__", None)
         return error.connection_invalidated or isinstance(cause, _AWAY)
     return isinstance(error, _AWAY)
+
+
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Make the pool replace a connection that the server ended while it was idle."""
+    if connection.driver_connection.is_closed():
+        raise sa.exc.DisconnectionError
 
 
 class PostgresDatabase:
@@ -61,6 +74,7 @@ class PostgresDatabase:
                 "server_settings": {"application_name": "tickwright", "timezone": "UTC"},
             },
         )
+        sa.event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
@@ -96,8 +110,15 @@ class PostgresDatabase:
     async def hot(self) -> AsyncIterator[Any]:
         async with self._connected() as connection:
             raw: Any = (await connection.get_raw_connection()).driver_connection
-            async with raw.transaction():
+            await raw.execute(_BEGIN_HOT)
+            try:
                 yield raw
+            except Exception:
+                # A cancelled or broken connection is not used again; the server rolls it back.
+                if not raw.is_closed():
+                    await raw.execute("ROLLBACK")
+                raise
+            await raw.execute("COMMIT")
 
     async def notify(self, connection: AsyncConnection, topic: str) -> None:
         await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, topic)))

@@ -57,8 +57,9 @@ class PostgresStatements:
     async def mark_started(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
         await c.execute(_SQL["mark_started"], _json(rows))
 
-    async def finish(self, c: Any, rows: list[tuple[Any, ...]]) -> dict[UUID, str]:
-        return dict(await c.fetch(_SQL["finish"], _json(rows)))
+    async def finish(self, c: Any, rows: list[tuple[Any, ...]]) -> dict[UUID, tuple[int, str]]:
+        ended = await c.fetch(_SQL["finish"], _json(rows))
+        return {run_id: (lease_token, status) for run_id, lease_token, status in ended}
 
     async def supersede(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
         await c.execute(_SQL["supersede"], _json(rows))
@@ -68,6 +69,10 @@ class PostgresStatements:
 
     async def count_days(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
         await c.execute(_SQL["count_days"], _json(rows))
+
+    async def held(self, c: Any, worker_id: UUID) -> list[Any]:
+        rows: list[Any] = await c.fetch(_SQL["held"], worker_id)
+        return rows
 
     async def orphans(self, c: Any, now: datetime, limit: int) -> list[Any]:
         rows: list[Any] = await c.fetch(_SQL["orphans"], now, limit)

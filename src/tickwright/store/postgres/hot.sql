@@ -196,9 +196,14 @@ SET status = CASE WHEN u.status = 'queued' AND r.cancel_requested_at IS NOT NULL
                   THEN 'cancelled' ELSE u.status END,
     gate = CASE WHEN u.status = 'queued' AND u.run_at IS NOT NULL
                  AND r.cancel_requested_at IS NULL THEN 'time' END,
-    run_at = coalesce(u.run_at, r.run_at), attempt = u.next_attempt, lost_count = u.lost_count,
-    worker_id = CASE WHEN u.status = 'queued' THEN NULL ELSE r.worker_id END,
-    started_at = CASE WHEN u.status = 'queued' THEN NULL ELSE u.started_at END,
+    run_at = CASE WHEN r.cancel_requested_at IS NULL THEN coalesce(u.run_at, r.run_at)
+                  ELSE r.run_at END,
+    attempt = CASE WHEN r.cancel_requested_at IS NULL THEN u.next_attempt ELSE r.attempt END,
+    lost_count = u.lost_count,
+    worker_id = CASE WHEN u.status = 'queued' AND r.cancel_requested_at IS NULL
+                     THEN NULL ELSE r.worker_id END,
+    started_at = CASE WHEN u.status = 'queued' AND r.cancel_requested_at IS NULL
+                      THEN NULL ELSE u.started_at END,
     finished_at = CASE WHEN u.status = 'queued' AND r.cancel_requested_at IS NULL
                        THEN NULL ELSE u.finished_at END,
     reason = CASE WHEN u.status = 'queued' AND r.cancel_requested_at IS NOT NULL
@@ -217,7 +222,7 @@ FROM (
 ) u
 WHERE r.id = u.id AND r.status = 'running' AND r.attempt = u.attempt
   AND r.lease_token = u.lease_token
-RETURNING r.id, r.status
+RETURNING r.id, r.lease_token, r.status
 
 -- name: supersede
 INSERT INTO tickwright.attempts (
@@ -268,6 +273,16 @@ SET succeeded = t.succeeded + excluded.succeeded, failed = t.failed + excluded.f
     items_succeeded = t.items_succeeded + excluded.items_succeeded,
     items_failed = t.items_failed + excluded.items_failed
 
+-- name: held
+SELECT r.id, r.scope_key, r.schedule_id, r.job_key, r.cause, r.nominal_at, r.run_at,
+       r.target::text AS target, r.payload::text AS payload, r.attempt, r.lease_token,
+       r.lost_count, r.triggered_by, r.started_at, r.worker_id, s.key AS schedule_key,
+       j.policy::text AS policy
+FROM tickwright.runs r
+LEFT JOIN tickwright.schedules s ON s.id = r.schedule_id
+LEFT JOIN tickwright.jobs j ON j.scope_key = r.scope_key AND j.key = r.job_key
+WHERE r.status = 'running' AND r.worker_id = $1
+
 -- name: orphans
 -- Runs in the hands of a worker whose lease is over, however it ended.
 SELECT r.id, r.scope_key, r.schedule_id, r.job_key, r.cause, r.nominal_at, r.run_at,
@@ -278,7 +293,7 @@ FROM tickwright.runs r
 LEFT JOIN tickwright.workers w ON w.id = r.worker_id
 LEFT JOIN tickwright.schedules s ON s.id = r.schedule_id
 LEFT JOIN tickwright.jobs j ON j.scope_key = r.scope_key AND j.key = r.job_key
-WHERE r.status = 'running' AND (w.id IS NULL OR w.status = 'offline' OR w.lease_until < $1)
+WHERE r.status = 'running' AND (w.id IS NULL OR w.status = 'offline' OR w.lease_until <= $1)
 ORDER BY r.id
 LIMIT $2
 FOR UPDATE OF r SKIP LOCKED

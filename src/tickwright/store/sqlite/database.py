@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from tickwright.model.errors import InvalidInput, StoreUnavailable
@@ -20,6 +20,13 @@ from tickwright.store.schema import Tables
 OLDEST = (3, 38)
 _BUSY_SECONDS = 10
 _NOTICE_SECONDS = 0.5
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the file is locked, missing, full or no database, which has no type of its own."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    locked = isinstance(cause, sqlite3.OperationalError | sa.exc.TimeoutError)
+    return locked or type(cause) is sqlite3.DatabaseError
 
 
 class SqliteDatabase:
@@ -55,7 +62,9 @@ class SqliteDatabase:
         try:
             async with engine.connect() as connection:
                 yield connection
-        except (OperationalError, sqlite3.OperationalError, sa.exc.TimeoutError) as error:
+        except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
+            if not _is_away(error):
+                raise
             raise StoreUnavailable(f"SQLite cannot be used: {error}") from error
 
     @asynccontextmanager

@@ -110,8 +110,9 @@ class SqliteStatements:
     async def mark_started(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
         await _run(c, "mark_started", _json(rows))
 
-    async def finish(self, c: Any, rows: list[tuple[Any, ...]]) -> dict[UUID, str]:
-        return {row["id"]: row["status"] for row in await _rows(c, "finish", _json(rows))}
+    async def finish(self, c: Any, rows: list[tuple[Any, ...]]) -> dict[UUID, tuple[int, str]]:
+        ended = await _rows(c, "finish", _json(rows))
+        return {row["id"]: (row["lease_token"], row["status"]) for row in ended}
 
     async def supersede(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
         await _run(c, "supersede", _json(rows))
@@ -121,6 +122,9 @@ class SqliteStatements:
 
     async def count_days(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
         await _run(c, "count_days", _json(rows))
+
+    async def held(self, c: Any, worker_id: UUID) -> list[Any]:
+        return await self._by_id(c, await _rows(c, "held", worker_id.hex), "")
 
     async def orphans(self, c: Any, now: datetime, limit: int) -> list[Any]:
         return await self._by_id(c, await _rows(c, "orphans", to_micros(now), limit), "")

@@ -143,8 +143,11 @@ WHERE r.id = u.value ->> 0 AND r.status = 'running' AND r.attempt = u.value ->> 
 UPDATE tickwright_runs AS r
 SET status = iif(u.again AND r.cancel_requested_at IS NOT NULL, 'cancelled', u.status),
     gate = iif(u.again AND u.run_at IS NOT NULL AND r.cancel_requested_at IS NULL, 'time', NULL),
-    run_at = coalesce(u.run_at, r.run_at), attempt = u.next_attempt, lost_count = u.lost_count,
-    worker_id = iif(u.again, NULL, r.worker_id), started_at = iif(u.again, NULL, u.started_at),
+    run_at = iif(r.cancel_requested_at IS NULL, coalesce(u.run_at, r.run_at), r.run_at),
+    attempt = iif(r.cancel_requested_at IS NULL, u.next_attempt, r.attempt),
+    lost_count = u.lost_count,
+    worker_id = iif(u.again AND r.cancel_requested_at IS NULL, NULL, r.worker_id),
+    started_at = iif(u.again AND r.cancel_requested_at IS NULL, NULL, u.started_at),
     finished_at = iif(u.again AND r.cancel_requested_at IS NULL, NULL, u.finished_at),
     reason = iif(u.again AND r.cancel_requested_at IS NOT NULL, 'cancelled', u.reason),
     error = u.error, result = u.result, items_processed = u.items_processed,
@@ -160,7 +163,7 @@ FROM (
 ) u
 WHERE r.id = u.id AND r.status = 'running' AND r.attempt = u.attempt
   AND r.lease_token = u.lease_token
-RETURNING id, status
+RETURNING id, lease_token, status
 
 -- name: supersede
 INSERT INTO tickwright_attempts (
@@ -209,8 +212,11 @@ SET succeeded = t.succeeded + excluded.succeeded, failed = t.failed + excluded.f
     items_succeeded = t.items_succeeded + excluded.items_succeeded,
     items_failed = t.items_failed + excluded.items_failed
 
+-- name: held
+SELECT id FROM tickwright_runs WHERE status = 'running' AND worker_id = ?1
+
 -- name: orphans
 SELECT r.id FROM tickwright_runs r
 LEFT JOIN tickwright_workers w ON w.id = r.worker_id
-WHERE r.status = 'running' AND (w.id IS NULL OR w.status = 'offline' OR w.lease_until < ?1)
+WHERE r.status = 'running' AND (w.id IS NULL OR w.status = 'offline' OR w.lease_until <= ?1)
 ORDER BY r.id LIMIT ?2

@@ -200,6 +200,10 @@ def _runs() -> None:
         sa.Column("cancel_requested_at", _moment()),
         sa.PrimaryKeyConstraint("id"),
     )
+    _run_indexes()
+
+
+def _run_indexes() -> None:
     _index("runs_history", "runs", ["scope_key", "id"])
     _index("runs_occurrence", "runs", ["schedule_id", "nominal_at", "own_key"], unique=True)
     _index("runs_open", "runs", ["schedule_id"], where="status IN ('queued', 'running')")

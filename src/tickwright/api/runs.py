@@ -1,0 +1,75 @@
+"""Runs: list, read with their attempts, cancel."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from tickwright.api.auth import Caller, CurrentCaller
+from tickwright.api.body import JsonRoute
+from tickwright.api.errors import documented
+from tickwright.api.run_wire import (
+    RunAnswer,
+    RunDetail,
+    RunFilters,
+    RunList,
+    run_answer,
+    run_detail,
+)
+from tickwright.api.wire import pagination
+from tickwright.model.errors import NotFound, NotPossible
+from tickwright.model.run import RunStatus
+from tickwright.model.states import OPEN_RUNS
+from tickwright.service.scheduler import RunQuery
+
+router = APIRouter(prefix="/runs", tags=["runs"], route_class=JsonRoute)
+
+
+@router.get("", responses=documented(422))
+async def list_runs(filters: Annotated[RunFilters, Query()], caller: CurrentCaller) -> RunList:
+    """List the runs, the newest first."""
+    try:
+        schedule_id = await _schedule_id(filters.schedule_id, caller)
+    except NotFound:
+        return RunList(data=[], pagination=pagination(filters, 0))
+    query = RunQuery(
+        limit=filters.page_size,
+        offset=filters.offset,
+        schedule_id=schedule_id,
+        statuses=filters.status,
+        job_key=filters.job_key,
+        worker_id=filters.worker_id,
+        since=filters.since,
+        until=filters.until,
+    )
+    found = await caller.scheduler.find_runs(caller.scope, query)
+    data = [run_answer(run) for run in found.items]
+    return RunList(data=data, pagination=pagination(filters, found.total))
+
+
+@router.get("/{run_id}", responses=documented(404, 422))
+async def get_run(run_id: UUID, caller: CurrentCaller) -> RunDetail:
+    """Read a run and the tries before its newest one."""
+    run = await caller.scheduler.get_run(caller.scope, run_id)
+    return run_detail(run, await caller.scheduler.attempts(caller.scope, run_id))
+
+
+@router.post("/{run_id}/cancel", responses=documented(404, 422))
+async def cancel_run(run_id: UUID, caller: CurrentCaller) -> RunAnswer:
+    """Cancel a queued run, or ask a running one to stop (`cancelRequestedAt`)."""
+    run = await caller.scheduler.cancel_run(caller.scope, run_id)
+    if run.status not in OPEN_RUNS and run.status is not RunStatus.CANCELLED:
+        raise NotPossible(f"the run has {run.status} already")
+    return run_answer(run)
+
+
+async def _schedule_id(ref: str | None, caller: Caller) -> UUID | None:
+    """An id stands for itself, so that the runs of a deleted schedule can still be found."""
+    if ref is None:
+        return None
+    try:
+        return UUID(ref)
+    except ValueError:
+        return (await caller.scheduler.get_schedule(caller.scope, ref)).id

@@ -1,0 +1,219 @@
+"""Schedules: create, list, read, change, pause, resume, cancel, delete, and run one now."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from tickwright.api.auth import Caller, CurrentCaller
+from tickwright.api.body import JsonRoute
+from tickwright.api.errors import documented
+from tickwright.api.run_wire import RunAnswer, run_answer
+from tickwright.api.schedule_wire import (
+    NewSchedule,
+    ScheduleAnswer,
+    ScheduleFilters,
+    ScheduleList,
+    SchedulePatch,
+    TriggerRequest,
+    Why,
+    schedule_answer,
+)
+from tickwright.api.wire import pagination, path_to
+from tickwright.model.errors import Conflict, InvalidInput, NotFound, NotPossible
+from tickwright.model.run import Run
+from tickwright.model.schedule import Schedule, ScheduleStatus
+from tickwright.service.scheduler import ScheduleQuery
+
+router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=JsonRoute)
+
+_ETAG = re.compile(r'"([0-9]{1,18})"')
+_BODY = (400, 413, 415)
+IfMatch = Annotated[
+    str | None,
+    Header(description="The ETag that was read: refuse (412) if somebody changed it since."),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[ -~]+$",
+        description="Sent again, it answers with the run it made before.",
+    ),
+]
+
+
+@router.post("", status_code=HTTPStatus.CREATED, responses=documented(*_BODY, 409, 422))
+async def create_schedule(
+    body: NewSchedule, caller: CurrentCaller, request: Request, response: Response
+) -> ScheduleAnswer:
+    """Create a schedule."""
+    schedule = await caller.scheduler.create_schedule(
+        caller.scope,
+        body.job_key,
+        body.trigger,
+        key=body.key,
+        past=body.past,
+        actor=caller.actor,
+        **body.given("key", "job_key", "trigger", "past"),
+    )
+    response.headers["Location"] = path_to(request, f"/schedules/{schedule.id}")
+    return await _answered(caller, schedule, response)
+
+
+@router.get("", responses=documented(422))
+async def list_schedules(
+    filters: Annotated[ScheduleFilters, Query()], caller: CurrentCaller
+) -> ScheduleList:
+    """List the schedules, the newest first."""
+    query = ScheduleQuery(
+        limit=filters.page_size,
+        offset=filters.offset,
+        status=_status(filters),
+        job_key=filters.job_key,
+        category=filters.category,
+        search=filters.search,
+        order=filters.sort,
+    )
+    found = await caller.scheduler.find_schedules(caller.scope, query)
+    healths = await caller.scheduler.health(*found.items)
+    data = [
+        schedule_answer(each, health) for each, health in zip(found.items, healths, strict=True)
+    ]
+    return ScheduleList(data=data, pagination=pagination(filters, found.total))
+
+
+@router.get("/{ref}", responses=documented(404))
+async def get_schedule(ref: str, caller: CurrentCaller, response: Response) -> ScheduleAnswer:
+    """Read a schedule by its id or its key."""
+    schedule = await caller.scheduler.get_schedule(caller.scope, ref)
+    return await _answered(caller, schedule, response)
+
+
+@router.patch("/{ref}", responses=documented(*_BODY, 404, 409, 412, 422))
+async def update_schedule(
+    ref: str,
+    body: SchedulePatch,
+    caller: CurrentCaller,
+    response: Response,
+    if_match: IfMatch = None,
+) -> ScheduleAnswer:
+    """Change parts of a schedule; what was registered stays known, and can be returned to."""
+    schedule = await caller.scheduler.update_schedule(
+        caller.scope, ref, version=_version(if_match), actor=caller.actor, **body.given()
+    )
+    return await _answered(caller, schedule, response)
+
+
+@router.delete("/{ref}", status_code=HTTPStatus.NO_CONTENT, responses=documented(404))
+async def delete_schedule(ref: str, caller: CurrentCaller) -> None:
+    """Delete a schedule and cancel its queued runs; its key is free again, its runs stay."""
+    await caller.scheduler.delete_schedule(caller.scope, ref, actor=caller.actor)
+
+
+@router.post("/{ref}/pause", responses=documented(*_BODY, 404, 422))
+async def pause_schedule(
+    ref: str, caller: CurrentCaller, response: Response, body: Why | None = None
+) -> ScheduleAnswer:
+    """Let nothing new fire; what is queued or running goes on."""
+    reason = body.reason if body else None
+    schedule = await caller.scheduler.pause_schedule(
+        caller.scope, ref, actor=caller.actor, reason=reason
+    )
+    return await _answered(caller, schedule, response)
+
+
+@router.post("/{ref}/resume", responses=documented(404, 422))
+async def resume_schedule(ref: str, caller: CurrentCaller, response: Response) -> ScheduleAnswer:
+    """Fire again from now on; what the pause left out stays out."""
+    schedule = await caller.scheduler.resume_schedule(caller.scope, ref, actor=caller.actor)
+    return await _answered(caller, schedule, response)
+
+
+@router.post("/{ref}/cancel", responses=documented(*_BODY, 404, 422))
+async def cancel_schedule(
+    ref: str, caller: CurrentCaller, response: Response, body: Why | None = None
+) -> ScheduleAnswer:
+    """End a schedule for good and cancel its queued runs."""
+    reason = body.reason if body else None
+    schedule = await caller.scheduler.cancel_schedule(
+        caller.scope, ref, actor=caller.actor, reason=reason
+    )
+    if schedule is None:
+        raise NotFound(f"there is no schedule {ref}")
+    return await _answered(caller, schedule, response)
+
+
+@router.post(
+    "/{ref}/trigger",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=documented(*_BODY, 404, 409, 422),
+)
+async def trigger_schedule(
+    ref: str,
+    caller: CurrentCaller,
+    request: Request,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+    body: TriggerRequest | None = None,
+) -> RunAnswer:
+    """Run a schedule's job once, now; its own times are not touched."""
+    wanted = body or TriggerRequest()
+    schedule = await caller.scheduler.get_schedule(caller.scope, ref)
+    _check_triggerable(schedule, wanted.force)
+    run = await caller.scheduler.trigger_schedule(
+        caller.scope,
+        schedule.id,
+        triggered_by=caller.actor,
+        request_key=_request_key(idempotency_key, wanted.request_id),
+        payload=wanted.payload,
+    )
+    _check_made_for(schedule, run)
+    response.headers["Location"] = path_to(request, f"/runs/{run.id}")
+    return run_answer(run)
+
+
+async def _answered(caller: Caller, schedule: Schedule, response: Response) -> ScheduleAnswer:
+    [health] = await caller.scheduler.health(schedule)
+    response.headers["ETag"] = f'"{schedule.version}"'
+    return schedule_answer(schedule, health)
+
+
+def _status(filters: ScheduleFilters) -> ScheduleStatus | None:
+    if filters.enabled is None:
+        return filters.status
+    meant = ScheduleStatus.ACTIVE if filters.enabled else ScheduleStatus.PAUSED
+    if filters.status not in (None, meant):
+        raise InvalidInput("enabled", f"contradicts status={filters.status}")
+    return meant
+
+
+def _version(if_match: str | None) -> int | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tag = _ETAG.fullmatch(if_match.strip())
+    if tag is None:
+        raise InvalidInput("If-Match", 'must be one ETag as it was read, such as "3"')
+    return int(tag[1])
+
+
+def _request_key(header: str | None, body: str | None) -> str | None:
+    if header is not None and body is not None and header != body:
+        raise InvalidInput("requestId", "contradicts the Idempotency-Key header")
+    return header if body is None else body
+
+
+def _check_triggerable(schedule: Schedule, force: bool) -> None:
+    if schedule.status is ScheduleStatus.CANCELLED:
+        raise NotPossible("a cancelled schedule cannot be run")
+    if schedule.status is not ScheduleStatus.ACTIVE and not force:
+        raise NotPossible(f"the schedule is {schedule.status}; `force` runs it nevertheless")
+
+
+def _check_made_for(schedule: Schedule, run: Run) -> None:
+    if run.schedule_id != schedule.id:
+        raise Conflict("this request id has started another schedule before")

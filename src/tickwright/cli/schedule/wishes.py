@@ -1,0 +1,106 @@
+"""The options that say when a schedule happens and what it does, for creating and updating."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tickwright.cli.json_option import json_object
+from tickwright.model.errors import InvalidInput
+from tickwright.model.json import JsonObject
+from tickwright.model.schedule import Misfire, Overlap
+from tickwright.model.timestamps import from_rfc3339
+
+if TYPE_CHECKING:
+    from tickwright.service.options import ScheduleOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """When: one of three kinds of rule."""
+
+    cron: Annotated[
+        str | None,
+        typer.Option("--cron", help='Cron expression, such as "0 9 * * 1".', show_default=False),
+    ] = None
+    tz: Annotated[
+        str | None,
+        typer.Option("--tz", help="IANA zone of the cron expression.", show_default=False),
+    ] = None
+    every: Annotated[
+        str | None, typer.Option("--every", help="Interval, such as 15m.", show_default=False)
+    ] = None
+    at: Annotated[
+        str | None,
+        typer.Option("--at", help="Once, such as 2030-01-31T09:00:00Z.", show_default=False),
+    ] = None
+
+    def trigger(self) -> JsonObject | None:
+        """The trigger these say, if they say one; InvalidInput when they say two."""
+        zone = {} if self.tz is None else {"timezone": self.tz}
+        rules: list[dict[str, str]] = []
+        if self.cron is not None:
+            rules.append({"type": "cron", "expression": self.cron, **zone})
+        if self.every is not None:
+            rules.append({"type": "interval", "every": self.every})
+        if self.at is not None:
+            rules.append({"type": "one_shot", "at": self.at})
+        if len(rules) > 1:
+            raise InvalidInput("trigger", "takes only one of --cron, --every and --at")
+        if self.tz is not None and self.cron is None:
+            raise InvalidInput("tz", "goes with --cron only; --at has its offset in the time")
+        return rules[0] if rules else None
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """Everything else that may be said of a schedule."""
+
+    payload: Annotated[
+        str | None,
+        typer.Option("--payload", help="JSON object for the job.", show_default=False),
+    ] = None
+    target: Annotated[
+        str | None,
+        typer.Option("--target", help="JSON target; else the job's handler.", show_default=False),
+    ] = None
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name for people.", show_default=False)
+    ] = None
+    description: Annotated[str | None, typer.Option("--description", show_default=False)] = None
+    category: Annotated[str | None, typer.Option("--category", show_default=False)] = None
+    starts_at: Annotated[
+        str | None, typer.Option("--starts-at", help="Not before.", show_default=False)
+    ] = None
+    ends_at: Annotated[
+        str | None, typer.Option("--ends-at", help="Not after.", show_default=False)
+    ] = None
+    max_runs: Annotated[
+        int | None, typer.Option("--max-runs", help="At most so many runs.", show_default=False)
+    ] = None
+    misfire: Annotated[
+        Misfire | None,
+        typer.Option("--misfire", help="For what was missed.", show_default=False),
+    ] = None
+    overlap: Annotated[
+        Overlap | None,
+        typer.Option("--overlap", help="While an earlier run is open.", show_default=False),
+    ] = None
+
+    def options(self) -> ScheduleOptions:
+        """What was said, for the scheduler; what was not is absent."""
+        found: ScheduleOptions = {}
+        if self.payload is not None:
+            found["payload"] = json_object("payload", self.payload)
+        if self.target is not None:
+            found["target"] = json_object("target", self.target)
+        if self.starts_at is not None:
+            found["starts_at"] = from_rfc3339("startsAt", self.starts_at)
+        if self.ends_at is not None:
+            found["ends_at"] = from_rfc3339("endsAt", self.ends_at)
+        plain = ("name", "description", "category", "max_runs", "misfire", "overlap")
+        said = {name: getattr(self, name) for name in plain}
+        found.update({name: value for name, value in said.items() if value is not None})  # type: ignore[typeddict-item]
+        return found

@@ -1,0 +1,118 @@
+"""The JSON that commands print: the same fields in the same forms as the REST API's. Pure.
+
+It is not taken from there because the API is an extra that these commands can do without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from tickwright.cli.wording import in_words
+from tickwright.model.page import Page
+from tickwright.model.run import Run
+from tickwright.model.schedule import Health, Schedule, ScheduleStatus
+from tickwright.model.scope import Scope
+from tickwright.model.timestamps import to_rfc3339
+from tickwright.service.options import camel
+
+
+def schedule_json(schedule: Schedule, health: Health) -> dict[str, Any]:
+    stats = schedule.stats
+    return {
+        "id": str(schedule.id),
+        "scope": scope_json(schedule.scope),
+        **schedule.configuration(),
+        "triggerText": in_words(schedule.trigger),
+        "statusReason": schedule.status_reason,
+        "enabled": schedule.status is ScheduleStatus.ACTIVE,
+        "health": health.value,
+        "nextRunAt": _stamp(schedule.next_run_at),
+        "firedCount": schedule.cursor.fired_count,
+        "runCount": stats.run_count,
+        "successCount": stats.success_count,
+        "failureCount": stats.failure_count,
+        "lastRunAt": _stamp(stats.last_run_at),
+        "lastSuccessAt": _stamp(stats.last_success_at),
+        "lastStatus": stats.last_status,
+        "lastDurationMs": _milliseconds(stats.last_duration),
+        "source": schedule.source,
+        "createdBy": schedule.created_by,
+        "registered": _layer(schedule.registered),
+        "override": _layer(schedule.override),
+        "version": schedule.version,
+        "createdAt": _stamp(schedule.created_at),
+        "updatedAt": _stamp(schedule.updated_at),
+    }
+
+
+def run_json(run: Run) -> dict[str, Any]:
+    return {
+        "id": str(run.id),
+        "scope": scope_json(run.scope),
+        "scheduleId": str(run.schedule_id) if run.schedule_id else None,
+        "scheduleKey": run.schedule_key,
+        "jobKey": run.job_key,
+        "cause": run.cause.value,
+        "status": run.status.value,
+        "reason": run.reason,
+        "nominalAt": _stamp(run.nominal_at),
+        "throughAt": _stamp(run.through_at),
+        "count": run.count,
+        "runAt": _stamp(run.run_at),
+        "gate": run.gate.value if run.gate else None,
+        "queue": run.queue,
+        "priority": run.priority,
+        "target": dict(run.target),
+        "payload": dict(run.payload),
+        "attempt": run.attempt,
+        "lostCount": run.lost_count,
+        "workerId": str(run.worker_id) if run.worker_id else None,
+        "startedAt": _stamp(run.started_at),
+        "finishedAt": _stamp(run.finished_at),
+        "durationMs": _milliseconds(run.duration),
+        "error": run.error,
+        "result": run.result,
+        "items": {
+            "processed": run.items.processed,
+            "succeeded": run.items.succeeded,
+            "failed": run.items.failed,
+        },
+        "triggeredBy": run.triggered_by,
+        "requestId": run.request_key,
+        "cancelRequestedAt": _stamp(run.cancel_requested_at),
+    }
+
+
+def pagination_json(page: Page[Any]) -> dict[str, int]:
+    """The pagination of a first page."""
+    return {
+        "page": 1,
+        "pageSize": page.limit,
+        "total": page.total,
+        "totalPages": -(-page.total // page.limit),
+    }
+
+
+def scope_json(scope: Scope) -> dict[str, str | None]:
+    return {
+        "type": scope.type,
+        "tenantId": scope.tenant_id,
+        "organizationId": scope.organization_id,
+    }
+
+
+def _layer(layer: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        group: {camel(name): value for name, value in values.items()}
+        for group, values in layer.items()
+    }
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    return None if moment is None else to_rfc3339(moment)
+
+
+def _milliseconds(duration: timedelta | None) -> int | None:
+    return None if duration is None else duration // timedelta(milliseconds=1)

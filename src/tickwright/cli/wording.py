@@ -1,0 +1,46 @@
+"""Moments and rules in words, for people. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from tickwright.model.errors import TickwrightError
+from tickwright.model.json import JsonObject
+
+_UNITS = (
+    ("d", timedelta(days=1)),
+    ("h", timedelta(hours=1)),
+    ("min", timedelta(minutes=1)),
+    ("s", timedelta(seconds=1)),
+)
+
+
+def moment_in_words(moment: datetime | None, now: datetime) -> str:
+    """`2026-03-01 09:00:00 (in 3 h)` on the clock of this machine, or a dash."""
+    if moment is None:
+        return "-"
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S} ({away(moment, now)})"
+
+
+def away(moment: datetime, now: datetime) -> str:
+    """How far `moment` lies from `now`, in the largest unit that fits."""
+    distance = abs(moment - now)
+    for unit, size in _UNITS:
+        if distance >= size:
+            amount = f"{distance // size} {unit}"
+            return f"in {amount}" if moment > now else f"{amount} ago"
+    return "now"
+
+
+def rule_in_words(trigger: JsonObject) -> str:
+    """What the trigger says; its type when this version cannot read it."""
+    return in_words(trigger) or f"{trigger.get('type', 'unknown')} (cannot be read)"
+
+
+def in_words(trigger: JsonObject) -> str | None:
+    from tickwright.triggers import trigger_from_json
+
+    try:
+        return trigger_from_json(trigger).describe()
+    except TickwrightError:
+        return None
