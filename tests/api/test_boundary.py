@@ -194,6 +194,14 @@ async def test_odd_urls_are_answered(client: httpx.AsyncClient, path: str) -> No
     assert (await client.get(path)).status_code in (200, 404, 422)
 
 
+@pytest.mark.parametrize("host", ["", "[", "a b", "evil.test:99999", "x" * 5000])
+async def test_an_odd_host_is_no_trouble(client: httpx.AsyncClient, host: str) -> None:
+    headers = {"Host": host}
+
+    assert (await client.get("/schedules", headers=headers)).status_code == 200
+    problem_of(await client.get("/nothing", headers=headers), 404, "not_found")
+
+
 async def test_an_unexpected_error_is_logged_and_not_told(
     scheduler: Scheduler, caplog: pytest.LogCaptureFixture
 ) -> None:

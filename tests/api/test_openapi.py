@@ -27,8 +27,8 @@ ROUTES = {
     "POST /schedules/{ref}/cancel": "cancelSchedule",
     "POST /schedules/{ref}/trigger": "triggerSchedule",
     "GET /runs": "listRuns",
-    "GET /runs/{run_id}": "getRun",
-    "POST /runs/{run_id}/cancel": "cancelRun",
+    "GET /runs/{runId}": "getRun",
+    "POST /runs/{runId}/cancel": "cancelRun",
     "GET /workers": "listWorkers",
     "GET /changes": "listChanges",
     "POST /api/jobs/register": "registerJob",
@@ -145,7 +145,7 @@ class Page(HTMLParser):
             self.ids.add(str(given["id"]))
         if str(given.get("href", "")).startswith("#"):
             self.targets.add(str(given["href"])[1:])
-        if tag not in ("meta", "link"):
+        if tag not in ("meta", "link", "br"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:

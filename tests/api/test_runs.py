@@ -200,4 +200,4 @@ async def test_an_unknown_run_is_not_found(client: httpx.AsyncClient) -> None:
     problem_of(await client.get(f"/runs/{UNKNOWN_ID}"), 404, "not_found")
     problem_of(await client.post(f"/runs/{UNKNOWN_ID}/cancel"), 404, "not_found")
     malformed = await client.get("/runs/7")
-    assert paths_of(problem_of(malformed, 422, "invalid_input")) == ["run_id"]
+    assert paths_of(problem_of(malformed, 422, "invalid_input")) == ["runId"]

@@ -117,7 +117,7 @@ async def test_a_bad_request_starts_nothing(
     client: httpx.AsyncClient, body: dict[str, object], headers: dict[str, str], path: str
 ) -> None:
     await create(client)
-    raw = {name: value.encode("latin-1") for name, value in headers.items()}
+    raw = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
 
     answer = await client.post("/schedules/nightly/trigger", json=body, headers=raw)
 

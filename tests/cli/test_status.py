@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import AWAY, Cli
+from tests.databases import PostgresServer
 
 
 def test_totals_are_those_of_the_scope(cli: Cli) -> None:
@@ -101,3 +102,25 @@ def test_a_file_that_is_no_database_is_an_error(cli: Cli, tmp_path: Path) -> Non
         1,
         5,
     )
+
+
+def test_upgrading_works_in_both_dialects(bare_database_url: str) -> None:
+    cli = Cli(bare_database_url)
+    assert cli("db", "status").exit_code == 4
+    assert cli.ok("db", "upgrade").startswith("The schema is current (")
+    assert cli.json("db", "status")["schemaIsCurrent"] is True
+
+
+def test_commands_work_in_both_dialects(database_url: str) -> None:
+    cli = Cli(database_url)
+    cli.create("report", "--key", "daily")
+    assert cli.json("run", "daily")["status"] == "queued"
+    assert [each["key"] for each in cli.json("list")["data"]] == ["daily"]
+    assert cli.json("status")["totals"] == {"total": 1, "active": 1, "dueNow": 0}
+    cli.ok("schedule", "delete", "daily")
+    assert cli.json("status")["totals"]["total"] == 0
+
+
+def test_postgresql_is_never_migrated_unasked(postgres_server: PostgresServer) -> None:
+    with postgres_server.database(migrated=False) as url:
+        assert "tickwright db upgrade" in Cli(url).refused(4, "list")

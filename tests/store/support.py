@@ -25,7 +25,7 @@ from tickwright.model.run import (
     Run,
     RunStatus,
 )
-from tickwright.model.schedule import Cursor, Overlap, Schedule
+from tickwright.model.schedule import Cursor, Overlap, Schedule, Stats
 from tickwright.model.scope import SYSTEM, Scope, organization, tenant
 from tickwright.model.worker import Worker, WorkerStatus
 from tickwright.store.base import Decide, Edit, Fired, NewRun, Offer, PlanDue, RunQuery, Store
@@ -196,6 +196,16 @@ async def run_of(store: Store, claimed: Claimed) -> Run:
     run = await store.runs.get(claimed.scope, claimed.id)
     assert run is not None
     return run
+
+
+async def read(store: Store, key: str = "nightly") -> Schedule:
+    found = await store.schedules.get(ACME, key)
+    assert found is not None
+    return found
+
+
+async def stats_of(store: Store, key: str = "nightly") -> Stats:
+    return (await read(store, key)).stats
 
 
 def begun(run: Claimed, at: datetime = NOW) -> Claimed:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tickwright.model.errors import StoreUnavailable
 from tickwright.model.schedule import Schedule
@@ -111,9 +112,6 @@ async def test_a_sqlite_file_that_is_no_database_is_an_unavailable_store(tmp_pat
     await store.close()
 
 
-# A PostgreSQL that ends connections -------------------------------------------------------------
-
-
 @pytest.fixture(params=["postgresql"])
 def database_url(postgres_url: str) -> str:
     """What follows concerns PostgreSQL alone."""
@@ -201,18 +199,36 @@ async def test_a_firing_whose_connection_ends_leaves_nothing_behind(
     assert (fired.schedules, fired.queued) == (1, 1)
 
 
-async def test_a_cancelled_call_gives_its_connection_back(
-    store: Store, another: Another, database_url: str
-) -> None:
+async def test_a_cancelled_call_gives_its_connection_back(store: Store, database_url: str) -> None:
     """A worker that stops, or a client that hangs up, must not eat up the pool."""
     made = await create(store, schedule())
     async with application(database_url) as theirs, theirs.begin():
         await theirs.execute(sa.text("SELECT FROM tickwright.schedules FOR UPDATE"))
         for _ in range(12):
-            waiting = asyncio.create_task(add(store, ACME, made.key))
-            await until_blocked(theirs)
-            waiting.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await waiting
+            await cancelled_while_blocked(theirs, add(store, ACME, made.key))
     await together(*(add(store, ACME, made.key) for _ in range(12)))
     assert len(await runs_of(store)) == 12
+
+
+async def test_a_cancelled_hot_call_gives_its_connection_and_its_locks_back(
+    store: Store, another: Another, database_url: str
+) -> None:
+    offer = await online(store)
+    await queue_up(store, 2)
+    first, second = await store.queue.claim(offer, NOW)
+    await store.queue.finish([succeeded(first)])
+    async with application(database_url) as theirs, theirs.begin():
+        await theirs.execute(sa.text("SELECT FROM tickwright.schedule_stats FOR UPDATE"))
+        for _ in range(12):
+            await cancelled_while_blocked(theirs, store.queue.finish([succeeded(second)]))
+    async with asyncio.timeout(10):
+        assert await another().queue.finish([succeeded(second)]) == {second.id}
+        await together(*(store.queue.lift(NOW) for _ in range(12)))
+
+
+async def cancelled_while_blocked(holder: AsyncConnection, call: Coroutine[Any, Any, Any]) -> None:
+    waiting = asyncio.create_task(call)
+    await until_blocked(holder)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

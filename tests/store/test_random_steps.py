@@ -123,7 +123,7 @@ class Story:
             (2, self._create), (6, self._fire), (4, self._add), (8, self._claim),
             (4, self._start), (9, self._finish), (1, self._release), (2, self._cancel),
             (5, self._advance), (2, self._lift), (3, self._beat), (1, self._expire),
-            (1, self._rescue), (2, self._edit), (1, self._prune), (1, self._register),
+            (1, self._rescue), (2, self._outage), (2, self._edit), (1, self._prune), (1, self._register),
             (1, self._job),
         ]  # fmt: skip
         weights = [weight for weight, _ in steps]
@@ -144,8 +144,6 @@ class Story:
         await self._rescue(dead)
         observed = await self._compare("observed at the end", self._observe)
         assert not [row for row in observed["runs"] if row[2] in ("queued", "running")]
-
-    # Steps ---------------------------------------------------------------------------------
 
     async def _create(self) -> None:
         scope, key = self._chance.choice(self._scopes), f"k{self._next()}"
@@ -299,6 +297,14 @@ class Story:
 
         await self._both("rescue", rescue)
 
+    async def _outage(self) -> None:
+        """Every worker falls silent, and somebody takes back what they held."""
+        self.now += 3 * MINUTE
+        if self._chance.random() < 0.5:
+            await self._expire()
+        await self._rescue()
+        await self._register()
+
     async def _edit(self) -> None:
         scope, key = self._chance.choice(self._keys)
         action = self._chance.choice(["pause", "resume", "resume", "delete"])
@@ -308,8 +314,6 @@ class Story:
     async def _prune(self) -> None:
         before = self.now - 2 * MINUTE
         await self._both("prune", lambda side: side.store.upkeep.prune(before, 1000))
-
-    # Comparing -----------------------------------------------------------------------------
 
     async def _both(self, told: str, step: Step) -> None:
         self._told.append(told)
@@ -348,8 +352,6 @@ class Story:
             "next due": await side.store.firing.next_due(),
             "workers": {w.id: w for w in await side.store.workers.all()},
         }
-
-    # Choosing ------------------------------------------------------------------------------
 
     def _next(self) -> int:
         self._serial += 1

@@ -34,6 +34,7 @@ from .support import (
     ids,
     online,
     queue_up,
+    read,
     run_of,
     runs_of,
     schedule,
@@ -295,9 +296,3 @@ async def test_an_edit_waits_for_a_firing_and_keeps_what_it_moved(
     runs = await runs_of(store, schedule_id=stored.id)
     assert stored.version == 11
     assert stored.cursor.fired_count == len(runs) == 5
-
-
-async def read(store: Store, key: str) -> Schedule:
-    found = await store.schedules.get(ACME, key)
-    assert found is not None
-    return found

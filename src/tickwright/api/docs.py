@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -97,8 +98,7 @@ def _section(title: str, rows: list[tuple[str, str]]) -> str:
 def _parameter(parameter: Json) -> tuple[str, str]:
     where = f"{parameter['in']}{', required' if parameter.get('required') else ''}"
     name = f"<code>{escape(parameter['name'])}</code> <small>{where}</small>"
-    words = parameter.get("description") or parameter["schema"].get("description", "")
-    return name, f"{_kind(parameter['schema'])} {escape(words)}"
+    return name, _told(parameter["schema"], parameter.get("description"))
 
 
 def _answer(status: str, response: Json) -> tuple[str, str]:
@@ -118,7 +118,7 @@ def _shape(name: str, schema: Json) -> str:
     rows = [
         (
             f"<code>{escape(field)}</code>{' <small>required</small>' * (field in required)}",
-            f"{_kind(each)} {escape(each.get('description', ''))}",
+            _told(each, each.get("description")),
         )
         for field, each in schema.get("properties", {}).items()
     ]
@@ -126,6 +126,17 @@ def _shape(name: str, schema: Json) -> str:
     values = "" if rows else f"<p>{_kind(schema)}</p>"
     head = f"<h3><code>{escape(name)}</code></h3><p>{words}</p>"
     return f"<article id='{escape(name)}'>{head}{values}{_section('Fields', rows)}</article>"
+
+
+def _told(schema: Json, description: str | None) -> str:
+    default = schema.get("default")
+    parts = [
+        _kind(schema),
+        "" if default is None else f"(default <code>{escape(json.dumps(default))}</code>)",
+        escape(description or ""),
+        *(f"<br><code>{escape(json.dumps(each))}</code>" for each in schema.get("examples", [])),
+    ]
+    return " ".join(part for part in parts if part)
 
 
 def _kind(schema: Json) -> str:

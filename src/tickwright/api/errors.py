@@ -108,7 +108,7 @@ def status_of(error: TickwrightError) -> HTTPStatus:
 def told(error: TickwrightError) -> str:
     """What may be said of it; a driver's words can hold statements and their parameters."""
     if isinstance(error, StoreUnavailable):
-        _log.warning("no answer from the database: %s", error)
+        _log.warning("no answer from the database: %s", str(error).partition("\n")[0])
         return "The database cannot be reached; try again in a moment."
     if status_of(error) is HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("a request failed", exc_info=error)
@@ -170,7 +170,7 @@ async def refused(request: Request, error: Exception) -> Response:
 
 def unexpected(request: Request, error: Exception) -> Response:
     """A mistake of ours: the log gets all of it, the caller none."""
-    _log.error("%s %r failed", request.method, request.url.path, exc_info=error)
+    _log.error("%s %r failed", request.method, request.scope["path"], exc_info=error)
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     detail = "Something went wrong; the server's log says more."
     return problem(request, status, "internal_error", detail)

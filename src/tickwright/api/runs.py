@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from tickwright.api.auth import Caller, CurrentCaller
 from tickwright.api.body import JsonRoute
@@ -25,6 +25,8 @@ from tickwright.model.states import OPEN_RUNS
 from tickwright.service.scheduler import RunQuery
 
 router = APIRouter(prefix="/runs", tags=["runs"], route_class=JsonRoute)
+
+RunId = Annotated[UUID, Path(alias="runId")]
 
 
 @router.get("", responses=documented(422))
@@ -49,15 +51,15 @@ async def list_runs(filters: Annotated[RunFilters, Query()], caller: CurrentCall
     return RunList(data=data, pagination=pagination(filters, found.total))
 
 
-@router.get("/{run_id}", responses=documented(404, 422))
-async def get_run(run_id: UUID, caller: CurrentCaller) -> RunDetail:
+@router.get("/{runId}", responses=documented(404, 422))
+async def get_run(run_id: RunId, caller: CurrentCaller) -> RunDetail:
     """Read a run and the tries before its newest one."""
     run = await caller.scheduler.get_run(caller.scope, run_id)
     return run_detail(run, await caller.scheduler.attempts(caller.scope, run_id))
 
 
-@router.post("/{run_id}/cancel", responses=documented(404, 422))
-async def cancel_run(run_id: UUID, caller: CurrentCaller) -> RunAnswer:
+@router.post("/{runId}/cancel", responses=documented(404, 422))
+async def cancel_run(run_id: RunId, caller: CurrentCaller) -> RunAnswer:
     """Cancel a queued run, or ask a running one to stop (`cancelRequestedAt`)."""
     run = await caller.scheduler.cancel_run(caller.scope, run_id)
     if run.status not in OPEN_RUNS and run.status is not RunStatus.CANCELLED:

@@ -6,7 +6,7 @@ import re
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from tickwright.api.auth import Caller, CurrentCaller
 from tickwright.api.body import JsonRoute
@@ -32,6 +32,7 @@ router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=JsonRout
 
 _ETAG = re.compile(r'"([0-9]{1,18})"')
 _BODY = (400, 413, 415)
+Ref = Annotated[str, Path(description="The schedule's id or its key.")]
 IfMatch = Annotated[
     str | None,
     Header(description="The ETag that was read: refuse (412) if somebody changed it since."),
@@ -88,15 +89,15 @@ async def list_schedules(
 
 
 @router.get("/{ref}", responses=documented(404))
-async def get_schedule(ref: str, caller: CurrentCaller, response: Response) -> ScheduleAnswer:
-    """Read a schedule by its id or its key."""
+async def get_schedule(ref: Ref, caller: CurrentCaller, response: Response) -> ScheduleAnswer:
+    """Read a schedule by its id or its key; its ETag is its version."""
     schedule = await caller.scheduler.get_schedule(caller.scope, ref)
     return await _answered(caller, schedule, response)
 
 
 @router.patch("/{ref}", responses=documented(*_BODY, 404, 409, 412, 422))
 async def update_schedule(
-    ref: str,
+    ref: Ref,
     body: SchedulePatch,
     caller: CurrentCaller,
     response: Response,
@@ -110,14 +111,14 @@ async def update_schedule(
 
 
 @router.delete("/{ref}", status_code=HTTPStatus.NO_CONTENT, responses=documented(404))
-async def delete_schedule(ref: str, caller: CurrentCaller) -> None:
+async def delete_schedule(ref: Ref, caller: CurrentCaller) -> None:
     """Delete a schedule and cancel its queued runs; its key is free again, its runs stay."""
     await caller.scheduler.delete_schedule(caller.scope, ref, actor=caller.actor)
 
 
 @router.post("/{ref}/pause", responses=documented(*_BODY, 404, 422))
 async def pause_schedule(
-    ref: str, caller: CurrentCaller, response: Response, body: Why | None = None
+    ref: Ref, caller: CurrentCaller, response: Response, body: Why | None = None
 ) -> ScheduleAnswer:
     """Let nothing new fire; what is queued or running goes on."""
     reason = body.reason if body else None
@@ -128,7 +129,7 @@ async def pause_schedule(
 
 
 @router.post("/{ref}/resume", responses=documented(404, 422))
-async def resume_schedule(ref: str, caller: CurrentCaller, response: Response) -> ScheduleAnswer:
+async def resume_schedule(ref: Ref, caller: CurrentCaller, response: Response) -> ScheduleAnswer:
     """Fire again from now on; what the pause left out stays out."""
     schedule = await caller.scheduler.resume_schedule(caller.scope, ref, actor=caller.actor)
     return await _answered(caller, schedule, response)
@@ -136,7 +137,7 @@ async def resume_schedule(ref: str, caller: CurrentCaller, response: Response) -
 
 @router.post("/{ref}/cancel", responses=documented(*_BODY, 404, 422))
 async def cancel_schedule(
-    ref: str, caller: CurrentCaller, response: Response, body: Why | None = None
+    ref: Ref, caller: CurrentCaller, response: Response, body: Why | None = None
 ) -> ScheduleAnswer:
     """End a schedule for good and cancel its queued runs."""
     reason = body.reason if body else None
@@ -154,7 +155,7 @@ async def cancel_schedule(
     responses=documented(*_BODY, 404, 409, 422),
 )
 async def trigger_schedule(
-    ref: str,
+    ref: Ref,
     caller: CurrentCaller,
     request: Request,
     response: Response,

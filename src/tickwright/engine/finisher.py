@@ -24,11 +24,11 @@ _IDLE = timedelta(seconds=30)
 _HOLD = timedelta(milliseconds=5)
 _LONGEST_HOLD_SECONDS = 0.25
 _NAMES = {
-    RunStatus.SUCCEEDED: names.RUN_SUCCEEDED,
-    RunStatus.FAILED: names.RUN_FAILED,
-    RunStatus.QUEUED: names.RUN_FAILED,
-    RunStatus.DEAD: names.RUN_DEAD,
-    RunStatus.CANCELLED: names.RUN_CANCELLED,
+    RunStatus.SUCCEEDED: (names.RUN_SUCCEEDED,),
+    RunStatus.FAILED: (names.RUN_FAILED,),
+    RunStatus.QUEUED: (names.RUN_FAILED,),
+    RunStatus.DEAD: (names.RUN_FAILED, names.RUN_DEAD),
+    RunStatus.CANCELLED: (names.RUN_CANCELLED,),
 }
 
 
@@ -108,13 +108,15 @@ class Finisher:
             if ending.run.id not in accepted:
                 self._emitter.emit(self._event(names.RUN_REFUSED, ending))
                 continue
-            name = _NAMES[ending.status]
-            if ending.outcome != "released" and self._emitter.wanted(name):
-                self._emitter.emit(self._event(name, ending))
+            if ending.outcome != "released":
+                self._tell_ended(ending)
             if ending.final and ending.run.id in self._waiters:
                 self._resolve(ending)
-            if ending.status is RunStatus.DEAD and self._emitter.wanted(names.RUN_FAILED):
-                self._emitter.emit(self._event(names.RUN_FAILED, ending))
+
+    def _tell_ended(self, ending: Ending) -> None:
+        for name in _NAMES[ending.status]:
+            if self._emitter.wanted(name):
+                self._emitter.emit(self._event(name, ending))
 
     def _resolve(self, ending: Ending) -> None:
         for future in list(self._waiters.get(ending.run.id, [])):

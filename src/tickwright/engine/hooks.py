@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
@@ -49,8 +50,17 @@ class Hooks:
         end = RunEnd(ending.run, ending.status, not ending.final, ending.error, ending.result)
         for hook in self.on_end:
             try:
-                answer = hook(end)
-                if inspect.isawaitable(answer):
-                    await answer
-            except Exception:
+                async with asyncio.timeout(ending.run.policy.timeout.total_seconds()):
+                    answer = hook(end)
+                    if inspect.isawaitable(answer):
+                        await answer
+            except BaseException as error:
+                if being_cancelled(error):
+                    raise
                 _log.exception("an on_run_end hook failed for run %s", ending.run.id)
+
+
+def being_cancelled(error: BaseException) -> bool:
+    """Whether somebody cancelled this task; the error alone may come from anything awaited."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and bool(task and task.cancelling())

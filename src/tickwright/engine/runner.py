@@ -16,9 +16,10 @@ from time import monotonic
 from uuid import UUID
 
 from tickwright.dispatch.base import Dispatcher
-from tickwright.engine.executor import Executor, failure_of
+from tickwright.engine.executor import Executor
 from tickwright.engine.finisher import Finisher
 from tickwright.engine.timekeeper import Timekeeper
+from tickwright.model.errors import StoreUnavailable
 from tickwright.model.run import Cancelled, Claimed, Failed, Outcome
 from tickwright.store.base import Offer, Queue
 
@@ -34,18 +35,30 @@ _CANCELLED_ITSELF = Failed("the handler cancelled itself")
 
 @dataclass(slots=True)
 class _Held:
-    """A run that executes; `stop` is the outcome of an attempt that was cut short."""
+    """A run that executes; `outcome` once it is known, or that of an attempt cut short."""
 
     run: Claimed
-    stop: Outcome | None = None
+    outcome: Outcome | None = None
+    begun: bool = False
     released: bool = False
     task: asyncio.Task[None] | None = None
     deadline: asyncio.TimerHandle | None = None
 
     def cut_short(self, outcome: Outcome) -> None:
-        if self.stop is None and self.task is not None:
-            self.stop = outcome
-            _cancel_begun(self.task)
+        if self.outcome is None:
+            self.outcome = outcome
+            self._cancel()
+
+    def release(self) -> None:
+        """Stop without an ending: somebody else takes the run over."""
+        self.released = True
+        self._cancel()
+
+    def _cancel(self) -> None:
+        # A task that is cancelled before its first step never gets to its own clean-up, so one
+        # that has not begun looks for itself.
+        if self.begun and self.task is not None:
+            self.task.cancel()
 
 
 class Runner:
@@ -111,10 +124,10 @@ class Runner:
 
     async def tick(self) -> timedelta:
         """Claim what fits; when everything that fitted came, there may be more."""
+        self._let_go_of_stuck()
         if self._doubt and not self._claims:
             await self.recall()
             self._doubt = False
-        await self._hand_back_stuck()
         self._adapt()
         offer = self.offer()
         if offer is None:
@@ -171,9 +184,9 @@ class Runner:
         if self._waiting:
             self.wake()
 
-    async def mark_started(self) -> timedelta:
+    async def mark_started(self, after: timedelta = MARK_AFTER) -> timedelta:
         """Record the start of runs that have not ended within the blink of an eye."""
-        long_ago = self._time.stamp() - MARK_AFTER
+        long_ago = self._time.stamp() - after
         held = [run for run in self._unmarked if run.id in self._running]
         ripe = [run for run in held if run.started_at and run.started_at <= long_ago]
         marked = {run.id for run in ripe}
@@ -193,6 +206,10 @@ class Runner:
         self._waiting.clear()
         return self._interrupt()
 
+    def open(self) -> None:
+        """Take runs from now on; a new one does so anyway."""
+        self._closed = False
+
     def close(self) -> None:
         """Take nothing new from now on."""
         self._closed = True
@@ -202,7 +219,10 @@ class Runner:
         self.close()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._settled.wait(), _STOP_SECONDS)
-        await self._hand_back_waiting()
+        self._waiting.clear()
+        # What cannot be handed back goes to others when the lease ends; running work still ends.
+        with suppress(StoreUnavailable):
+            await self.recall()
         if self._running:
             await asyncio.wait(self._tasks(), timeout=grace.total_seconds())
         unfinished = [held.run for held in self._running.values()]
@@ -222,23 +242,15 @@ class Runner:
 
     def _interrupt(self) -> list[asyncio.Task[None]]:
         """Cancel everything that executes, without an ending: the runs go to others."""
-        tasks = self._tasks()
         for held in self._running.values():
-            held.released = True
-        for task in tasks:
-            _cancel_begun(task)
-        return tasks
+            held.release()
+        return self._tasks()
 
-    async def _hand_back_stuck(self) -> None:
+    def _let_go_of_stuck(self) -> None:
         """Work behind slots that stay busy is for whoever has a free one."""
         if self._waiting and monotonic() - self._moved_at > _STUCK.total_seconds():
-            self._ahead = 0
-            await self._hand_back_waiting()
-
-    async def _hand_back_waiting(self) -> None:
-        unstarted = list(self._waiting)
-        self._waiting.clear()
-        await self._queue.release(unstarted, self._time.stamp())
+            self._waiting.clear()
+            self._ahead, self._doubt = 0, True
 
     def _adapt(self) -> None:
         since = monotonic() - self._claimed_at
@@ -261,21 +273,28 @@ class Runner:
             held.task = loop.create_task(self._run(held))
 
     async def _run(self, held: _Held) -> None:
-        run = held.run
+        held.begun = True
         try:
-            ending = await self._executor.execute(run)
-        except asyncio.CancelledError:
-            if held.released:
-                return
-            ending = await self._executor.end(run, held.stop or _CANCELLED_ITSELF)
-        except Exception as error:
-            ending = await self._executor.end(run, failure_of(error))
+            if held.outcome is None and not held.released:
+                held.outcome = await self._attempt(held)
+            if held.outcome is not None:
+                self._finisher.add(await self._executor.end(held.run, held.outcome))
         finally:
             if held.deadline is not None:
                 held.deadline.cancel()
-            self._running.pop(run.id, None)
+            if self._running.get(held.run.id) is held:
+                del self._running[held.run.id]
             self._next()
-        self._finisher.add(ending)
+
+    async def _attempt(self, held: _Held) -> Outcome | None:
+        """What came of the work, whoever ended it; none when the run was handed on."""
+        try:
+            return await self._executor.attempt(held.run)
+        except asyncio.CancelledError:
+            return held.outcome or (None if held.released else _CANCELLED_ITSELF)
+        finally:
+            while held.task is not None and held.task.uncancel():
+                pass
 
     def _next(self) -> None:
         if self._waiting:
@@ -287,8 +306,3 @@ class Runner:
 def _expire(held: _Held) -> None:
     seconds = held.run.policy.timeout.total_seconds()
     held.cut_short(Failed(f"timed out after {seconds:g} s"))
-
-
-def _cancel_begun(task: asyncio.Task[None]) -> None:
-    """A task that is cancelled before its first step never gets to its own clean-up."""
-    asyncio.get_running_loop().call_soon(task.cancel)

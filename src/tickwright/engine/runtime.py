@@ -94,6 +94,7 @@ class Runtime:
         self._main: asyncio.AbstractEventLoop | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._returning: asyncio.Task[None] | None = None
+        self._by_hand = True
         self.loops: dict[str, Loop] = {}
 
     @property
@@ -103,6 +104,8 @@ class Runtime:
     async def start(self) -> None:
         """Register as a worker and begin all duties."""
         self._main = asyncio.get_running_loop()
+        self._status, self._by_hand = WorkerStatus.ONLINE, False
+        self.runner.open()
         await self.register()
         self._add("planner", self.planner.tick)
         self._add("runner", self.runner.tick)
@@ -133,8 +136,14 @@ class Runtime:
             await self.finisher.flush()
             await self.runner.recall()
             await self.parts.store.workers.mark(self._worker_id, WorkerStatus.OFFLINE)
-        for target in self.parts.targets.values():
-            await target.close()
+        await self.close_targets()
+
+    async def close_targets(self) -> None:
+        for name, target in self.parts.targets.items():
+            try:
+                await target.close()
+            except Exception:
+                _log.exception("the %s target could not be closed", name)
 
     def wake(self, topic: str) -> None:
         """Something changed: `due` looks at schedules again, `ready` at runs, `cancel` at both."""
@@ -154,20 +163,40 @@ class Runtime:
         """One round of every duty, for callers that drive time themselves."""
         store = self.parts.store
         await self.heart.beat(store.workers, store.clock)
+        if self._returning is not None:
+            await self._returning
         await self.rescuer.tick()
         await self.planner.tick()
         while self.planner.herd():
             await self.planner.tick()
+        while await self._work_off():
+            pass
+        await self.pruner.tick()
+
+    async def _work_off(self) -> bool:
+        """Do what the slots take; whether there was anything, for then there may be more."""
         await self.runner.tick()
+        worked = bool(self.runner.running or self.finisher.unwritten)
         await self.runner.idle()
         await self.finisher.flush()
-        await self.pruner.tick()
+        return worked
 
     async def register(self) -> None:
         """Announce a new worker without starting its loops, for callers that drive time."""
         await self._register(new_id())
-        for target in self.parts.targets.values():
-            await target.open()
+        try:
+            for target in self.parts.targets.values():
+                await target.open()
+        except BaseException:
+            await self.close_targets()
+            raise
+
+    async def crash(self) -> None:
+        """Forget everything held, as a killed process does, and come back as a new worker."""
+        await self.runner.mark_started(timedelta(0))
+        self.runner.give_up()
+        await self.runner.idle()
+        await self._register(new_id())
 
     def _add(self, name: str, tick: Tick) -> None:
         self.loops[name] = Loop(name, tick, self.parts.emitter, self.parts.time)
@@ -189,7 +218,12 @@ class Runtime:
             await self._heart_thread.stop()
 
     async def _watch(self) -> None:
-        await self.parts.store.watch(self.wake)
+        while True:
+            try:
+                await self.parts.store.watch(self.wake)
+            except Exception:
+                _log.exception("other processes' changes are not noticed for a moment")
+            await asyncio.sleep(_RETURN_SECONDS)
 
     async def _register(self, worker_id: UUID) -> None:
         now = await self.parts.time.now()
@@ -235,7 +269,9 @@ class Runtime:
         self._on_main(lambda: self._start_over(worker_id))
 
     def _on_main(self, act: Callable[[], None]) -> None:
-        if self._main is not None and self.running:
+        if self._by_hand:
+            act()
+        elif self._main is not None and self.running:
             with suppress(RuntimeError):
                 self._main.call_soon_threadsafe(act)
 
@@ -248,7 +284,7 @@ class Runtime:
     async def _return(self, stopping: Collection[asyncio.Task[None]]) -> None:
         if stopping:
             await asyncio.wait(stopping, timeout=_STOP_SECONDS)
-        while self.running:
+        while self.running or self._by_hand:
             try:
                 # Said aloud, so that others need not wait for the lease's end to take over.
                 await self.parts.store.workers.mark(self._worker_id, WorkerStatus.OFFLINE)

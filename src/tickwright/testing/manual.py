@@ -40,8 +40,7 @@ class ManualScheduler(Scheduler):
         await self._runtime.register()
 
     async def stop(self) -> None:
-        for target in self._runtime.parts.targets.values():
-            await target.close()
+        await self._runtime.close_targets()
         await self._store.close()
 
     async def __aenter__(self) -> Self:
@@ -63,6 +62,8 @@ class ManualScheduler(Scheduler):
         await self.tick()
 
     async def crash_worker(self) -> None:
-        """Vanish as a killed process does: what it held stays in the database, unfinished."""
-        self._runtime.runner.give_up()
-        await self._runtime.runner.idle()
+        """Vanish as a killed process does: what it held stays in the database, unfinished.
+
+        From then on this is another worker, which takes over when the lease of the first is over.
+        """
+        await self._runtime.crash()

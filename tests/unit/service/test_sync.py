@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
 import signal
@@ -12,13 +13,14 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from tickwright.bootstrap import Scheduler
 from tickwright.model.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from tickwright.model.run import Run, RunStatus
-from tickwright.model.scope import tenant
+from tickwright.model.scope import Scope, tenant
 from tickwright.service.scheduler import Scheduler as Service
 from tickwright.service.sync import SyncScheduler
 from tickwright.triggers.interval import every
@@ -187,15 +189,32 @@ def test_stopping_frees_those_who_wait(sqlite_url: str) -> None:
             waiter.result(timeout=10)
 
 
-def test_an_interrupt_ends_the_waiting_and_nothing_else(front: SyncScheduler) -> None:
+class Watched(Scheduler):
+    """Tells when its waiting was cancelled."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.cancelled = threading.Event()
+
+    async def wait_for_run(self, scope: Scope, run_id: UUID, timeout: timedelta) -> Run:
+        try:
+            return await super().wait_for_run(scope, run_id, timeout)
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+
+def test_an_interrupt_ends_the_waiting_and_nothing_else(sqlite_url: str) -> None:
+    watched = Watched(sqlite_url)
+    front = SyncScheduler(watched)
     front.create_schedule(ACME, "report", every("1d"), key="daily")
     run = front.trigger_schedule(ACME, "daily")
-    timer = threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
+    threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         front.wait_for_run(ACME, run.id, timedelta(hours=1))
+    assert watched.cancelled.wait(10)
     assert front.get_run(ACME, run.id).status is RunStatus.QUEUED
-    assert front.scheduler is not None
+    front.stop()
 
 
 def test_a_program_that_forgets_to_stop_ends_all_the_same(sqlite_url: str) -> None:
