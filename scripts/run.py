@@ -30,7 +30,7 @@ def main() -> int:
     Path("var").mkdir(exist_ok=True)
     if not any(os.environ.get(name) for name in DATABASE_NAMES):
         os.environ["TICKWRIGHT_DATABASE_URL"] = "sqlite:///var/tickwright.db"
-    scheduler = [str(Path(sys.executable).with_name("tickwright")), "serve", "--port", port]
+    scheduler = [sys.executable, "-m", "tickwright", "serve", "--port", port]
     example = [sys.executable, "-m", "examples.housekeeping", "--port", example_port]
     example += ["--scheduler-url", url, "--data", "var/housekeeping"]
     print(CONSOLE_TEXT.format(url=url), flush=True)

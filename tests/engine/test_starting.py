@@ -273,8 +273,7 @@ async def test_stopping_finishes_what_runs_and_hands_back_the_rest(
             await scheduler.trigger_schedule(ACME, key)
         await within(work.begun.wait())
         stopping = asyncio.create_task(scheduler._runtime.stop())
-        while not scheduler._runtime.runner._closed:
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
         work.let_go()
         await within(stopping)
         runs = await runs_of(scheduler)

@@ -123,8 +123,8 @@ class Story:
             (2, self._create), (6, self._fire), (4, self._add), (8, self._claim),
             (4, self._start), (9, self._finish), (1, self._release), (2, self._cancel),
             (5, self._advance), (2, self._lift), (3, self._beat), (1, self._expire),
-            (1, self._rescue), (2, self._outage), (2, self._edit), (1, self._prune), (1, self._register),
-            (1, self._job),
+            (1, self._rescue), (2, self._outage), (2, self._edit), (1, self._prune),
+            (1, self._register), (1, self._job),
         ]  # fmt: skip
         weights = [weight for weight, _ in steps]
         for number in range(STEPS):
@@ -168,7 +168,7 @@ class Story:
         )
 
     async def _fire(self) -> None:
-        offer = self._chance.choice([None, *self._offers])
+        offer = self._chance.choice([None, *self._offers[-2:]])
         wide = offer and replace(offer, slots=self._chance.choice([0, 100]))
 
         async def fire(side: Side) -> object:
@@ -193,7 +193,7 @@ class Story:
 
     async def _claim(self) -> None:
         await self._lift()
-        offer = replace(self._chance.choice(self._offers), slots=self._chance.randrange(1, 5))
+        offer = replace(self._chance.choice(self._offers[-3:]), slots=self._chance.randrange(1, 5))
 
         async def claim(side: Side) -> object:
             return side.keep(await side.store.queue.claim(offer, self.now))
@@ -273,7 +273,7 @@ class Story:
         await self._both("register", lambda side: side.store.workers.register(new))
 
     async def _beat(self) -> None:
-        offer = self._chance.choice(self._offers)
+        offer = self._chance.choice(self._offers[-3:])
         beating = worker(id=offer.worker_id, handlers=offer.handlers)
 
         async def beat(side: Side) -> object:
