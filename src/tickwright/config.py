@@ -47,6 +47,11 @@ class Settings(BaseSettings):
         validation_alias=_named("INSECURE"),
         description="Listen beyond loopback although nobody is asked who they are.",
     )
+    frontend_url: str | None = Field(
+        None,
+        validation_alias=_named("FRONTEND_URL", "FRONTEND_URL"),
+        description="Origin that browsers may call the API from (CORS).",
+    )
     log_level: str = Field(
         "info",
         validation_alias=_named("LOG_LEVEL", "LOG_LEVEL"),

@@ -85,7 +85,7 @@ def test_an_open_run_is_a_conflict(cli: Cli) -> None:
 
 def test_a_paused_schedule_needs_force(cli: Cli) -> None:
     cli.create("report", "--key", "daily", "--paused")
-    assert "--force" in cli.refused(4, "run", "daily")
+    assert "force" in cli.refused(4, "run", "daily")
     assert cli.json("run", "daily", "--force")["status"] == "queued"
 
 

@@ -117,13 +117,14 @@ class Story:
         for _ in range(2):
             await self._register()
         await self._job()
-        for _ in range(3):
+        for _ in range(4):
             await self._create()
+        await self._fire()
         steps: list[tuple[int, Callable[[], Awaitable[None]]]] = [
             (2, self._create), (6, self._fire), (4, self._add), (8, self._claim),
             (4, self._start), (9, self._finish), (1, self._release), (2, self._cancel),
             (5, self._advance), (2, self._lift), (3, self._beat), (1, self._expire),
-            (1, self._rescue), (2, self._outage), (2, self._edit), (1, self._prune),
+            (1, self._rescue), (1, self._outage), (2, self._edit), (1, self._prune),
             (1, self._register), (1, self._job),
         ]  # fmt: skip
         weights = [weight for weight, _ in steps]
@@ -193,7 +194,7 @@ class Story:
 
     async def _claim(self) -> None:
         await self._lift()
-        offer = replace(self._chance.choice(self._offers[-3:]), slots=self._chance.randrange(1, 5))
+        offer = replace(self._chance.choice(self._offers[-2:]), slots=self._chance.randrange(1, 5))
 
         async def claim(side: Side) -> object:
             return side.keep(await side.store.queue.claim(offer, self.now))
@@ -303,7 +304,8 @@ class Story:
         if self._chance.random() < 0.5:
             await self._expire()
         await self._rescue()
-        await self._register()
+        for _ in range(2):
+            await self._register()
 
     async def _edit(self) -> None:
         scope, key = self._chance.choice(self._keys)

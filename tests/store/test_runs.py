@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tickwright.model.errors import Conflict, NotFound
+from tickwright.model.errors import Conflict, NotFound, NotPossible
 from tickwright.model.run import Attempt, Cause, Gate, Items, Run, RunStatus
-from tickwright.model.schedule import Cursor, Overlap, Schedule
+from tickwright.model.schedule import Cursor, Overlap, Schedule, ScheduleStatus
 from tickwright.store.base import Edit, NewRun, RunQuery, Store
 from tickwright.store.database import new_id
 
@@ -184,16 +184,44 @@ async def test_a_request_key_belongs_to_its_scope(store: Store) -> None:
     assert [len(await runs_of(store, scope)) for scope in SCOPES] == [1, 1, 1, 1]
 
 
-async def test_one_request_key_for_two_schedules_at_once_makes_one_run(
+async def test_a_request_key_that_started_another_schedule_is_a_conflict(store: Store) -> None:
+    await create(store, schedule("one"), schedule("two"))
+    made = await add(store, ACME, "one", request_key="r")
+    with pytest.raises(Conflict):
+        await add(store, ACME, "two", request_key="r")
+    assert await add(store, ACME, "one", request_key="r") == made
+    assert await runs_of(store) == [made]
+
+
+async def test_one_request_key_for_several_schedules_at_once_starts_one(
     store: Store, another: Another
 ) -> None:
     await create(store, *(schedule(f"k{n}") for n in range(6)))
     stores = [store, another(), another()] * 2
-    made = await together(
-        *(add(each, ACME, f"k{n}", request_key="r") for n, each in enumerate(stores))
-    )
-    assert len(ids(made)) == 1
-    assert len(await runs_of(store)) == 1
+    starts = [add(each, ACME, f"k{n}", request_key="r") for n, each in enumerate(stores)]
+    answers = await asyncio.gather(*starts, return_exceptions=True)
+    assert sum(isinstance(answer, Conflict) for answer in answers) == 5
+    assert [answer for answer in answers if isinstance(answer, Run)] == await runs_of(store)
+
+
+async def test_a_cancelled_schedule_cannot_be_started(store: Store) -> None:
+    await create(store, schedule(status=ScheduleStatus.CANCELLED))
+    for force in (True, False):
+        with pytest.raises(NotPossible):
+            await add(store, ACME, "nightly", force=force)
+    assert await runs_of(store) == []
+
+
+async def test_a_schedule_that_is_not_active_is_started_by_force_only(store: Store) -> None:
+    for status in (ScheduleStatus.PAUSED, ScheduleStatus.COMPLETED, ScheduleStatus.FAILED):
+        await create(store, schedule(status, status=status))
+        with pytest.raises(NotPossible):
+            await add(store, ACME, status, force=False)
+        made = await add(store, ACME, status, request_key=status)
+        assert await add(store, ACME, status, force=False, request_key=status) == made
+    await create(store, schedule())
+    await add(store, ACME, "nightly", force=False)
+    assert len(await runs_of(store)) == 4
 
 
 async def test_runs_are_told_newest_first_in_pages(store: Store) -> None:

@@ -23,8 +23,7 @@ from tickwright.api.schedule_wire import (
     schedule_answer,
 )
 from tickwright.api.wire import pagination, path_to
-from tickwright.model.errors import Conflict, InvalidInput, NotFound, NotPossible
-from tickwright.model.run import Run
+from tickwright.model.errors import InvalidInput, NotFound
 from tickwright.model.schedule import Schedule, ScheduleStatus
 from tickwright.service.scheduler import ScheduleQuery
 
@@ -165,15 +164,14 @@ async def trigger_schedule(
     """Run a schedule's job once, now; its own times are not touched."""
     wanted = body or TriggerRequest()
     schedule = await caller.scheduler.get_schedule(caller.scope, ref)
-    _check_triggerable(schedule, wanted.force)
     run = await caller.scheduler.trigger_schedule(
         caller.scope,
         schedule.id,
         triggered_by=caller.actor,
         request_key=_request_key(idempotency_key, wanted.request_id),
         payload=wanted.payload,
+        force=wanted.force,
     )
-    _check_made_for(schedule, run)
     response.headers["Location"] = path_to(request, f"/runs/{run.id}")
     return run_answer(run)
 
@@ -206,15 +204,3 @@ def _request_key(header: str | None, body: str | None) -> str | None:
     if header is not None and body is not None and header != body:
         raise InvalidInput("requestId", "contradicts the Idempotency-Key header")
     return header if body is None else body
-
-
-def _check_triggerable(schedule: Schedule, force: bool) -> None:
-    if schedule.status is ScheduleStatus.CANCELLED:
-        raise NotPossible("a cancelled schedule cannot be run")
-    if schedule.status is not ScheduleStatus.ACTIVE and not force:
-        raise NotPossible(f"the schedule is {schedule.status}; `force` runs it nevertheless")
-
-
-def _check_made_for(schedule: Schedule, run: Run) -> None:
-    if run.schedule_id != schedule.id:
-        raise Conflict("this request id has started another schedule before")

@@ -33,7 +33,7 @@ from tickwright.api.service_job_answers import (
 )
 from tickwright.model.errors import InvalidInput, NotFound, NotPossible, TickwrightError
 from tickwright.model.job import DEFAULT_POLICY
-from tickwright.model.schedule import Schedule, ScheduleStatus
+from tickwright.model.schedule import Schedule
 from tickwright.model.states import OPEN_RUNS
 from tickwright.service.scheduler import RunQuery, ScheduleQuery
 
@@ -138,8 +138,6 @@ async def trigger_job(
 ) -> wire.Triggered | Response:
     """Run a job now, enabled or not, and wait for what comes of it as long as is reasonable."""
     schedule = await _job(name, caller)
-    if schedule.status is ScheduleStatus.CANCELLED:
-        raise NotPossible(f"Job {name} is cancelled")
     run = await caller.scheduler.trigger_schedule(
         caller.scope, schedule.id, triggered_by=body.user_id if body else None
     )

@@ -11,7 +11,6 @@ import typer
 from tickwright.cli.command import FAILED, OK, TIMED_OUT, command, complain, note
 from tickwright.cli.json_option import json_object
 from tickwright.cli.options import Json, Named, Place
-from tickwright.model.errors import NotPossible
 
 if TYPE_CHECKING:
     from tickwright.cli.session import Session
@@ -86,21 +85,15 @@ class _Wanted:
 async def _triggered(session: Session, wanted: _Wanted) -> tuple[Run, bool]:
     """The run, ended or not, and whether it was waited for."""
     schedule = await session.scheduler.get_schedule(session.scope, wanted.named)
-    _check_triggerable(schedule, force=wanted.force)
     made = await session.scheduler.trigger_schedule(
-        session.scope, schedule.id, payload=wanted.payload, triggered_by=session.actor
+        session.scope,
+        schedule.id,
+        payload=wanted.payload,
+        triggered_by=session.actor,
+        force=wanted.force,
     )
     wait = await _attended(session, schedule) if wanted.wait is None else wanted.wait
     return (await _ended(session, made, wanted.timeout) if wait else made), wait
-
-
-def _check_triggerable(schedule: Schedule, *, force: bool) -> None:
-    from tickwright.model.schedule import ScheduleStatus
-
-    if schedule.status is ScheduleStatus.CANCELLED:
-        raise NotPossible("a cancelled schedule cannot be run")
-    if schedule.status is not ScheduleStatus.ACTIVE and not force:
-        raise NotPossible(f"the schedule is {schedule.status}; --force runs it nevertheless")
 
 
 async def _ended(session: Session, made: Run, timeout: timedelta) -> Run:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,7 +50,7 @@ async def serve_until_told(scheduler: Scheduler, settings: Settings, sock: socke
         default_scope=scope,
         version=version,
         manage=False,
-        allowed_origin=os.environ.get("FRONTEND_URL"),
+        allowed_origin=settings.frontend_url,
     )
     server = Server(_config(app, settings), lambda: _announce(url_of(sock), version))
     told = asyncio.Event()

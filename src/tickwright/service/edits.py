@@ -72,7 +72,7 @@ def register(current: Schedule | None, wanted: Declaration, who: Who) -> Edit | 
     layer = registered_layer(trigger, wanted.wishes, _target(wanted))
     after = with_layers(_described(current, wanted.wishes), layer, current.override)
     after = replace(after, job_key=wanted.job_key)
-    if after == current:
+    if after == current and current.cursor.parked is None:
         return None
     after = _as_enabled(current, _reconsidered(current, after, who.now, wanted.past), who)
     return _edit(current, after, who, "register")

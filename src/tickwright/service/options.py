@@ -74,6 +74,13 @@ def made_up_key(job_key: object) -> str:
     return f"{check_key('jobKey', job_key)[: MAX_KEY - len(suffix) - 1]}-{suffix}"
 
 
+def check_note(field_name: str, text: object) -> str | None:
+    """What is said beside the options, such as who asks and why: not empty, if it is said."""
+    if text == "":
+        raise InvalidInput(field_name, "must not be empty")
+    return _text(MAX_DESCRIPTION)(field_name, text)
+
+
 def check_trigger(trigger: Trigger | JsonObject, default_timezone: str = "UTC") -> Trigger:
     """The trigger; a wall-clock rule that names no zone gets the default one."""
     if isinstance(trigger, Mapping):

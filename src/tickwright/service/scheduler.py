@@ -30,6 +30,7 @@ from tickwright.service.health import health_of
 from tickwright.service.options import (
     ScheduleOptions,
     check_key,
+    check_note,
     check_options,
     check_trigger,
     made_up_key,
@@ -200,11 +201,14 @@ class Scheduler:
         """
         name = made_up_key(job_key) if key is None else key
         wanted = self._declared(scope, name, job_key, (trigger, past, options))
-        who = await self._who(actor)
-        written = await self._store.schedules.write(
-            scope, wanted.key, lambda now: edits.create(now, wanted, who), connection=connection
+        return await self._edit(
+            scope,
+            wanted.key,
+            "create",
+            lambda now, who: edits.create(now, wanted, who),
+            Said(actor),
+            connection,
         )
-        return self._written(written, "create", who)
 
     async def register(
         self,
@@ -223,11 +227,13 @@ class Scheduler:
         force, and the same interval keeps its anchor.
         """
         wanted = self._declared(scope, key, job_key, (trigger, past, options))
-        who = await self._who(actor)
-        written = await self._store.schedules.write(
-            scope, wanted.key, lambda now: edits.register(now, wanted, who)
+        return await self._edit(
+            scope,
+            wanted.key,
+            "register",
+            lambda now, who: edits.register(now, wanted, who),
+            Said(actor),
         )
-        return self._written(written, "register", who)
 
     async def unregister(self, scope: Scope, key: str, *, actor: str | None = None) -> bool:
         """Delete the schedule `key` if there is one; whether there was."""
@@ -341,7 +347,7 @@ class Scheduler:
 
     # Runs
 
-    async def trigger_schedule(
+    async def trigger_schedule(  # noqa: PLR0913 - like create_schedule
         self,
         scope: Scope,
         ref: Ref,
@@ -350,14 +356,17 @@ class Scheduler:
         triggered_by: str | None = None,
         request_key: str | None = None,
         payload: Mapping[str, Any] | None = None,
+        force: bool = True,
     ) -> Run:
         """Run a schedule's job once, now; its own times are not touched.
 
+        A cancelled schedule cannot be run; without `force` only an active one can.
         Conflict while an earlier run is open (under overlap `skip`). The same `request_key`
         answers with the run it made before, so a double click is one run.
         """
         checked = None if payload is None else checked_object("payload", payload)
-        new = NewRun(cause, triggered_by, request_key, checked)
+        by, request = check_note("triggeredBy", triggered_by), check_note("requestId", request_key)
+        new = NewRun(cause, by, request, checked, force)
         run = await self._store.runs.add(scope, ref, new, now=await self._time.now())
         self._runtime.wake("ready")
         return run
@@ -402,7 +411,7 @@ class Scheduler:
         self, scope: Scope, key: str, policy: Policy, *, actor: str | None = None
     ) -> Job:
         """Set the policy that runs of the job `key` follow; queued runs follow it too."""
-        now = await self._time.now()
+        now, actor = await self._time.now(), check_note("actor", actor)
         job = Job(new_id(), scope, check_key("key", key), policy)
         change = Change(scope, now, "define", "job", job.id, key, actor=actor)
         return await self._store.jobs.put(scope, job, change)
@@ -443,28 +452,34 @@ class Scheduler:
             past=past,
         )
 
-    async def _who(self, actor: str | None, reason: str | None = None) -> Who:
-        return Who(await self._time.now(), actor, reason)
-
-    async def _edit(
-        self, scope: Scope, ref: Ref, action: str, decide: Decision, said: Said
+    async def _edit(  # noqa: PLR0913 - the one way to write a schedule
+        self,
+        scope: Scope,
+        ref: Ref,
+        action: str,
+        decide: Decision,
+        said: Said,
+        connection: AsyncConnection | None = None,
     ) -> Schedule:
-        who = await self._who(said.actor, said.reason)
+        actor = check_note("actor", said.actor)
+        who = Who(await self._time.now(), actor, check_note("reason", said.reason))
+        edit: Edit | None = None
 
         def decided(current: Schedule | None) -> Edit | None:
+            nonlocal edit
             edits.check_version(current, said.version)
-            return decide(current, who)
+            edit = decide(current, who)
+            return edit
 
-        written = await self._store.schedules.write(scope, ref, decided)
-        return self._written(written, action, who)
-
-    def _written(self, schedule: Schedule | None, action: str, who: Who) -> Schedule:
-        if schedule is None:
+        written = await self._store.schedules.write(scope, ref, decided, connection=connection)
+        if written is None:
             raise NotFound
+        if edit is not None:
+            self._tell(written, action, who)
+        return written
+
+    def _tell(self, schedule: Schedule, action: str, who: Who) -> None:
         self._runtime.wake("due")
-        if schedule.updated_at == who.now:
-            data = {"scheduleId": str(schedule.id), "schedule": schedule.key, "actor": who.actor}
-            emitter = self._runtime.parts.emitter
-            name = names.SCHEDULE_CREATED if schedule.version == 1 else _EVENTS[action]
-            emitter.emit(Event(name, who.now, schedule.scope, data))
-        return schedule
+        data = {"scheduleId": str(schedule.id), "schedule": schedule.key, "actor": who.actor}
+        name = names.SCHEDULE_CREATED if schedule.version == 1 else _EVENTS[action]
+        self._runtime.parts.emitter.emit(Event(name, who.now, schedule.scope, data))

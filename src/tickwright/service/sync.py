@@ -230,7 +230,7 @@ class SyncScheduler:
     def statistics(self, scope: Scope, ref: Ref, days: int = 30) -> Statistics:
         return self._run(self.scheduler.statistics(scope, ref, days))
 
-    def trigger_schedule(
+    def trigger_schedule(  # noqa: PLR0913 - as the one it mirrors
         self,
         scope: Scope,
         ref: Ref,
@@ -239,6 +239,7 @@ class SyncScheduler:
         triggered_by: str | None = None,
         request_key: str | None = None,
         payload: Mapping[str, Any] | None = None,
+        force: bool = True,
     ) -> Run:
         return self._run(
             self.scheduler.trigger_schedule(
@@ -248,6 +249,7 @@ class SyncScheduler:
                 triggered_by=triggered_by,
                 request_key=request_key,
                 payload=payload,
+                force=force,
             )
         )
 

@@ -55,6 +55,7 @@ class NewRun:
     triggered_by: str | None = None
     request_key: str | None = None
     payload: dict[str, object] | None = None
+    force: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +182,10 @@ class Runs(Protocol):
     async def add(self, scope: Scope, ref: Ref, new: NewRun, *, now: datetime) -> Run:
         """Queue one run of a schedule by hand.
 
-        NotFound without such a schedule. Under overlap `skip` an open run is a Conflict, decided
-        under the cursor's lock. The same `request_key` answers with the run it made before.
+        NotFound without such a schedule; NotPossible when it is cancelled or, without
+        `new.force`, not active. Under overlap `skip` an open run is a Conflict, decided
+        under the cursor's lock. The same `request_key` answers with the run it made before, and is
+        a Conflict when that was another schedule's.
         """
         ...
 

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tickwright.model.errors import Conflict, NotFound
+from tickwright.model.errors import Conflict, NotFound, NotPossible
 from tickwright.model.page import Page
 from tickwright.model.run import Attempt, Cause, Gate, Items, Run, RunStatus
-from tickwright.model.schedule import Overlap
+from tickwright.model.schedule import Overlap, ScheduleStatus
 from tickwright.model.scope import Scope
 from tickwright.store.base import NewRun, Ref, RunQuery
 from tickwright.store.database import Database, new_id
@@ -41,11 +41,14 @@ class SqlRuns:
             schedule = await self._locked(c, scope, ref)
             made = await self._requested(c, scope, new.request_key)
             if made is None:
+                _refuse_status(schedule, new.force)
                 await self._refuse_overlap(c, schedule)
                 made = new_id()
                 await self._insert(c, made, schedule, new, now)
                 await self._database.notify(c, "ready")
             row = (await c.execute(self._select().where(self._tables.runs.c.id == made))).one()
+        if row.schedule_id != schedule.id:
+            raise Conflict("this request has started another schedule before")
         return run_from(row)
 
     async def get(self, scope: Scope, run_id: UUID) -> Run | None:
@@ -190,6 +193,13 @@ class SqlRuns:
             "triggered_by": new.triggered_by,
         }
         await c.execute(sa.insert(self._tables.runs).values(values))
+
+
+def _refuse_status(schedule: Any, force: bool) -> None:
+    if schedule.status == ScheduleStatus.CANCELLED:
+        raise NotPossible("a cancelled schedule cannot be run")
+    if schedule.status != ScheduleStatus.ACTIVE and not force:
+        raise NotPossible(f"the schedule is {schedule.status}; `force` runs it nevertheless")
 
 
 def run_from(row: Any) -> Run:

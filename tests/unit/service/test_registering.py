@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -190,9 +191,9 @@ def test_enabling_a_single_time_that_passed_meanwhile_is_told_not_run() -> None:
         registered(off, at(WHOLE + HOUR))
 
 
-def test_a_parked_schedule_is_armed_again_by_a_registration_that_changes_it() -> None:
+@pytest.mark.parametrize("rule", [NIGHTLY.to_json(), {"type": "cron", "expression": "broken"}])
+def test_a_parked_schedule_is_armed_again_by_its_registration(rule: dict[str, Any]) -> None:
     parked = with_cursor(created(), next_run_at=None, parked="ValueError: broken")
-    broken = replace(parked, trigger={"type": "cron", "expression": "broken"})
-    again = registered(broken)
+    again = registered(replace(parked, trigger=rule))
     assert again.cursor.parked is None
     assert again.next_run_at == WHOLE + 17 * HOUR
