@@ -51,11 +51,13 @@ async def test_the_host_owns_the_engine_of_a_mounted_application(scheduler: Sche
         accepted = await client.post("/jobs/schedules/nightly/trigger")
         document = (await client.get("/jobs/openapi.json")).json()
         page = await client.get("/jobs/docs")
+        wrong = await client.put("/jobs/schedules")
 
     assert answer.headers["location"] == f"/jobs/schedules/{answer.json()['id']}"
     assert accepted.headers["location"] == f"/jobs/runs/{accepted.json()['id']}"
     assert document["servers"] == [{"url": "/jobs"}]
     assert page.status_code == 200
+    assert wrong.headers["allow"] == "POST, GET"
 
 
 @ON_SQLITE

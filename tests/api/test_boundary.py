@@ -159,23 +159,36 @@ async def test_an_unknown_route_is_not_found(client: httpx.AsyncClient, path: st
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("PUT", "/schedules"), ("DELETE", "/runs"), ("POST", "/live")]
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/schedules", "POST, GET"),
+        ("POST", "/schedules/a", "GET, PATCH, DELETE"),
+        ("DELETE", "/runs", "GET"),
+        ("POST", "/live", "GET"),
+        ("PATCH", "/api/jobs/register", "POST, GET, DELETE"),
+    ],
 )
-async def test_a_wrong_method_is_told_the_right_one(
-    client: httpx.AsyncClient, method: str, path: str
+async def test_a_wrong_method_is_told_the_right_ones(
+    client: httpx.AsyncClient, method: str, path: str, allowed: str
 ) -> None:
     answer = await client.request(method, path)
 
     problem_of(answer, 405, "method_not_allowed")
-    assert answer.headers["allow"]
+    assert answer.headers["allow"] == allowed
 
 
 @pytest.mark.parametrize(
-    "path",
-    ["/schedules?search=%00", "/schedules/a%00b", "/runs?jobKey=a%00", "/api/jobs/%00/history"],
+    "path", ["/schedules?search=%00", "/schedules/a%00b", "/runs?jobKey=a%00", "/changes?%00=1"]
 )
 async def test_a_nul_in_the_url_is_refused(client: httpx.AsyncClient, path: str) -> None:
     problem_of(await client.get(path), 400, "malformed_url")
+
+
+@pytest.mark.parametrize("path", ["/api/jobs/%00/history", "/api/jobs/x/stats?days=%00"])
+async def test_service_jobs_refuse_it_too(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "Bad Request")
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,9 @@ async def until_ready(client: httpx.AsyncClient) -> httpx.Response:
 
 
 @pytest.fixture
-async def away() -> AsyncIterator[httpx.AsyncClient]:
+async def away(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
     """The application whose database cannot be reached."""
+    monkeypatch.setenv("EMAIL_SERVICE_URL", "http://127.0.0.1:1")
     app = create_app(Scheduler(NOWHERE), default_scope=ACME, version="1.2.3")
     async with app.router.lifespan_context(app), client_of(app) as client:
         yield client

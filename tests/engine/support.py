@@ -82,12 +82,20 @@ class Heard:
     """A subscriber that keeps what it hears."""
 
     events: list[Event] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wants(self, name: str) -> bool:
         return True
 
     def receive(self, event: Event) -> None:
         self.events.append(event)
+        self.arrived.set()
+
+    async def until(self, name: str, count: int = 1) -> None:
+        """Wait until that many events of this name were heard."""
+        while len(self.of(name)) < count:
+            self.arrived.clear()
+            await within(self.arrived.wait())
 
     def names(self, *prefixes: str) -> list[str]:
         """Short names in order: `run.started`."""

@@ -1,4 +1,4 @@
-"""The one reader of JSON bodies: what another parser could read differently is refused."""
+"""The one reader of requests: what another parser could read differently is refused."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from tickwright.api.errors import Refused
 from tickwright.model.errors import InvalidInput
@@ -60,15 +61,21 @@ class _Checked(Request):
 
 
 class JsonRoute(APIRoute):
-    """A route that reads its body with `read_json`."""
+    """A route that reads its body with `read_json`, and refuses a URL no database could keep."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
+            _check_url(request.scope)
             return await handle(_Checked(request.scope, request.receive))
 
         return handler
+
+
+def _check_url(scope: Scope) -> None:
+    if "\x00" in scope["path"] or b"%00" in scope.get("query_string", b""):
+        raise Refused(HTTPStatus.BAD_REQUEST, "malformed_url", "the URL holds a NUL character")
 
 
 def _is_json(content_type: str) -> bool:

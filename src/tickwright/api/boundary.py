@@ -68,7 +68,7 @@ class Guarded:
             await send(message)
 
         try:
-            _check(scope)
+            _check_size(scope)
             await self._app(scope, _bounded(receive), watched)
         except Exception as error:
             if begun:
@@ -92,9 +92,7 @@ def too_large() -> Refused:
     return error
 
 
-def _check(scope: Scope) -> None:
-    if "\x00" in scope["path"] or b"%00" in scope.get("query_string", b""):
-        raise Refused(HTTPStatus.BAD_REQUEST, "malformed_url", "the URL holds a NUL character")
+def _check_size(scope: Scope) -> None:
     length = Headers(scope=scope).get("content-length", "")
     if length.isascii() and length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
         raise too_large()

@@ -79,7 +79,7 @@ def _operation(path: str, method: str, operation: Json) -> str:
         [
             f"<article id='{escape(operation['operationId'])}'>",
             f"<h3><b>{method.upper()}</b> <code>{escape(path)}</code></h3>",
-            f"<p>{escape(operation['summary'])}. {escape(operation.get('description', ''))}</p>",
+            f"<p>{escape(operation.get('description') or operation['summary'])}</p>",
             _section("Parameters", [_parameter(each) for each in operation.get("parameters", [])]),
             _section("Body", _contents(operation.get("requestBody", {}))),
             _section("Answers", [_answer(*each) for each in operation["responses"].items()]),

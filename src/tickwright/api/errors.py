@@ -13,6 +13,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from tickwright.api import openapi
 from tickwright.api.wire import Answer
 from tickwright.model.errors import (
     Conflict,
@@ -95,8 +96,7 @@ def problem(
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems an operation may answer with, for the OpenAPI document."""
-    always = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
-    return {int(status): {"model": Problem} for status in sorted({*statuses, *always})}
+    return {status: {"model": Problem} for status in sorted({*statuses, 400, 500, 503})}
 
 
 def status_of(error: TickwrightError) -> HTTPStatus:
@@ -163,9 +163,11 @@ async def _invalid(request: Request, error: Exception) -> Response:
 async def refused(request: Request, error: Exception) -> Response:
     """What the framework or the boundary refused, such as an unknown route."""
     assert isinstance(error, HTTPException)
-    phrase = HTTPStatus(error.status_code).phrase
+    phrase, headers = HTTPStatus(error.status_code).phrase, error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and openapi.methods_at(request):
+        headers = {"Allow": ", ".join(openapi.methods_at(request))}
     code = error.code if isinstance(error, Refused) else phrase.lower().replace(" ", "_")
-    return problem(request, error.status_code, code, error.detail, headers=error.headers)
+    return problem(request, error.status_code, code, error.detail, headers=headers)
 
 
 def unexpected(request: Request, error: Exception) -> Response:

@@ -96,7 +96,7 @@ class NewSchedule(_Options):
     key: Annotated[str, Field(min_length=1, max_length=MAX_KEY)] | None = Field(
         default=None, description="A name for people, unique in its scope; made up when absent."
     )
-    job_key: str = Field(max_length=MAX_KEY, description="The kind of work it does.")
+    job_key: str = Field(min_length=1, max_length=MAX_KEY, description="The kind of work it does.")
     trigger: Trigger
     target: Target = Field(default_factory=dict)
     past: Literal["refuse", "run_now"] = Field(

@@ -30,7 +30,7 @@ from tickwright.service.scheduler import ScheduleQuery
 router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=JsonRoute)
 
 _ETAG = re.compile(r'"([0-9]{1,18})"')
-_BODY = (400, 413, 415)
+_BODY = (413, 415)
 Ref = Annotated[str, Path(description="The schedule's id or its key.")]
 IfMatch = Annotated[
     str | None,

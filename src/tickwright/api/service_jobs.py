@@ -76,14 +76,14 @@ class JobRoute(JsonRoute):
 
 
 def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    models = {**dict.fromkeys((*statuses, 503), wire.JobError), 500: Problem}
+    models = {**dict.fromkeys((400, *statuses, 503), wire.JobError), 500: Problem}
     return {status: {"model": model} for status, model in models.items()}
 
 
 router = APIRouter(prefix="/api/jobs", tags=["service jobs"], route_class=JobRoute)
 
 
-@router.post("/register", responses=_errors(400, 413, 415))
+@router.post("/register", responses=_errors(413, 415))
 async def register_job(body: wire.Registration, caller: CurrentCaller) -> wire.Registered:
     """Make a job known, or bring it up to date; what an admin changed since stays in force."""
     await _check_free(body.name, caller)
@@ -131,7 +131,7 @@ async def get_job(name: str, caller: CurrentCaller) -> wire.JobDetail:
 @router.post(
     "/{name}/trigger",
     response_model=wire.Triggered,
-    responses={202: {"model": wire.StillRunning}, **_errors(400, 404, 409, 413, 415)},
+    responses={202: {"model": wire.StillRunning}, **_errors(404, 409, 413, 415)},
 )
 async def trigger_job(
     name: str, caller: CurrentCaller, request: Request, body: wire.TriggerJob | None = None
@@ -173,7 +173,7 @@ async def delete_job(name: str, caller: CurrentCaller) -> wire.Done:
     return wire.Done(message=f"Job {name} is deleted")
 
 
-@router.put("/{name}/cron", responses=_errors(400, 404, 409, 413, 415))
+@router.put("/{name}/cron", responses=_errors(404, 409, 413, 415))
 async def change_cron(name: str, body: wire.NewCron, caller: CurrentCaller) -> wire.CronChanged:
     """Change when a job runs; registering it again does not change that back."""
     schedule = await _job(name, caller)
@@ -189,7 +189,7 @@ async def change_cron(name: str, body: wire.NewCron, caller: CurrentCaller) -> w
     )
 
 
-@router.get("/{name}/history", responses=_errors(400, 404))
+@router.get("/{name}/history", responses=_errors(404))
 async def get_job_history(
     name: str, filters: Annotated[wire.HistoryFilters, Query()], caller: CurrentCaller
 ) -> wire.History:
@@ -204,7 +204,7 @@ async def get_job_history(
     return history_of(await caller.scheduler.find_runs(caller.scope, query), schedule)
 
 
-@router.get("/{name}/stats", responses=_errors(400, 404))
+@router.get("/{name}/stats", responses=_errors(404))
 async def get_job_stats(
     name: str, filters: Annotated[wire.StatsFilters, Query()], caller: CurrentCaller
 ) -> wire.StatsAnswer:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypedDict, TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from tickwright.model.errors import InvalidInput
+from tickwright.model.errors import InvalidInput, NotFound
 from tickwright.model.json import JsonObject, checked_object
 from tickwright.model.schedule import Misfire, Overlap
 from tickwright.model.timestamps import aware
@@ -68,6 +68,14 @@ def check_key(field_name: str, key: object) -> str:
     return key
 
 
+def check_ref(ref: UUID | str) -> UUID | str:
+    """NotFound when no schedule can have such a name: some databases cannot even be asked."""
+    try:
+        return ref if isinstance(ref, UUID) else check_key("ref", ref)
+    except InvalidInput:
+        raise NotFound("there is no schedule of that name") from None
+
+
 def made_up_key(job_key: object) -> str:
     """A key for a schedule that was given none; it begins like its job's."""
     suffix = uuid4().hex
@@ -75,10 +83,15 @@ def made_up_key(job_key: object) -> str:
 
 
 def check_note(field_name: str, text: object) -> str | None:
-    """What is said beside the options, such as who asks and why: not empty, if it is said."""
-    if text == "":
-        raise InvalidInput(field_name, "must not be empty")
+    """What is said beside the options, such as who asks and why."""
     return _text(MAX_DESCRIPTION)(field_name, text)
+
+
+def check_request_key(text: object) -> str | None:
+    """What makes one request of several: an empty one would make one of all."""
+    if text == "":
+        raise InvalidInput("requestId", "must not be empty")
+    return _text(MAX_NAME)("requestId", text)
 
 
 def check_trigger(trigger: Trigger | JsonObject, default_timezone: str = "UTC") -> Trigger:

@@ -32,6 +32,8 @@ from tickwright.service.options import (
     check_key,
     check_note,
     check_options,
+    check_ref,
+    check_request_key,
     check_trigger,
     made_up_key,
 )
@@ -313,7 +315,7 @@ class Scheduler:
 
     async def get_schedule(self, scope: Scope, ref: Ref) -> Schedule:
         """The schedule of that id or key; NotFound when this scope has none."""
-        found = await self._store.schedules.get(scope, ref)
+        found = await self._store.schedules.get(scope, check_ref(ref))
         if found is None:
             raise NotFound(f"there is no schedule {ref!s}")
         return found
@@ -365,9 +367,10 @@ class Scheduler:
         answers with the run it made before, so a double click is one run.
         """
         checked = None if payload is None else checked_object("payload", payload)
-        by, request = check_note("triggeredBy", triggered_by), check_note("requestId", request_key)
+        by, request = check_note("triggeredBy", triggered_by), check_request_key(request_key)
         new = NewRun(cause, by, request, checked, force)
-        run = await self._store.runs.add(scope, ref, new, now=await self._time.now())
+        now = await self._time.now()
+        run = await self._store.runs.add(scope, check_ref(ref), new, now=now)
         self._runtime.wake("ready")
         return run
 
@@ -452,7 +455,7 @@ class Scheduler:
             past=past,
         )
 
-    async def _edit(  # noqa: PLR0913 - the one way to write a schedule
+    async def _edit(
         self,
         scope: Scope,
         ref: Ref,
@@ -471,7 +474,8 @@ class Scheduler:
             edit = decide(current, who)
             return edit
 
-        written = await self._store.schedules.write(scope, ref, decided, connection=connection)
+        write = self._store.schedules.write
+        written = await write(scope, check_ref(ref), decided, connection=connection)
         if written is None:
             raise NotFound
         if edit is not None:

@@ -15,6 +15,8 @@ from tickwright.service.options import (
     MAX_NAME,
     camel,
     check_key,
+    check_note,
+    check_request_key,
     check_trigger,
     made_up_key,
 )
@@ -124,6 +126,25 @@ def test_a_made_up_key_begins_like_its_job_fits_and_is_new_each_time() -> None:
     with pytest.raises(InvalidInput) as refused:
         made_up_key("a/b")
     assert refused_field(refused) == "jobKey"
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\ud800", "x" * (MAX_DESCRIPTION + 1), 7])
+def test_a_note_that_cannot_be_stored_is_refused_by_field(text: object) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        check_note("reason", text)
+    assert refused_field(refused) == "reason"
+
+
+@pytest.mark.parametrize("text", [None, "", "because ☃", "x" * MAX_DESCRIPTION])
+def test_any_other_note_is_kept(text: str | None) -> None:
+    assert check_note("actor", text) == text
+
+
+@pytest.mark.parametrize("text", ["", "a\x00b", "x" * (MAX_NAME + 1), 7])
+def test_a_request_key_must_tell_one_request_from_another(text: object) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        check_request_key(text)
+    assert refused_field(refused) == "requestId"
 
 
 def test_option_names_are_told_as_on_the_wire() -> None:

@@ -1,0 +1,201 @@
+"""The database goes away, hangs or loses answers: processes stay up and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tests.faults.conftest import StartEngine
+from tests.faults.engines import Engine, until
+from tests.faults.ledger import (
+    SECOND,
+    Wanted,
+    assert_counted,
+    assert_decided_once_a_second,
+    assert_never_early,
+    coming_second,
+    connected,
+    fill,
+    ledger_when,
+)
+from tests.faults.proxy import Proxy
+from tickwright import at, every
+
+RESUME_SECONDS = 10
+
+
+async def every_second(
+    url: str, seconds: int, payload: dict[str, float]
+) -> tuple[list[UUID], datetime, datetime]:
+    """Ten schedules that are due each second; their ids, first and last instant."""
+    first = await coming_second(1)
+    last = first + (seconds - 1) * SECOND
+    wanted = [
+        Wanted(
+            f"tenant-{n % 3}",
+            every(SECOND, anchor=first),
+            first,
+            dict(payload),
+            overlap="skip" if n % 2 else "allow",
+            ends_at=last,
+        )
+        for n in range(10)
+    ]
+    return await fill(url, wanted), first, last
+
+
+async def survive_an_outage(
+    url: str, start_engine: StartEngine, *, seconds: int, lease_seconds: int
+) -> Engine:
+    """Cut the database off for some seconds; the engine, when all is over."""
+    async with Proxy(url) as proxy:
+        engine = start_engine(
+            proxy.url, lease_seconds=lease_seconds, sweep_seconds=1, watch_status=True
+        )
+        await engine.ready()
+        ids, first, last = await every_second(url, seconds + 4, {"seconds": 0.3})
+        await until(lambda: len(engine.runs()) >= 15, 10, "the second instant is under way")
+        await proxy.cut()
+        cut_at = time.monotonic()
+        await asyncio.sleep(seconds)
+        assert engine.alive
+        assert_says_so(engine, since=cut_at + 1)
+        await proxy.mend()
+        mended_at = time.monotonic()
+        await until(
+            lambda: any(line["at"] > mended_at for line in engine.journal("started")),
+            RESUME_SECONDS,
+            "work resumes by itself",
+        )
+        print(f"resumed {time.monotonic() - mended_at:.2f} s after the database was back")
+        await until(lambda: engine.journal("status")[-1]["ready"], RESUME_SECONDS, "ready again")
+        print(f"ready {time.monotonic() - mended_at:.2f} s after the database was back")
+        ledger = await ledger_when(url, lambda rows: rows.spent, 20, "all have ended")
+    assert_decided_once_a_second(ledger, ids, first, last)
+    assert_never_early(ledger)
+    assert_counted(ledger)
+    return engine
+
+
+def assert_says_so(engine: Engine, since: float) -> None:
+    """While the database is away the process says that it is not ready, and callers meet it."""
+    said = [line for line in engine.journal("status") if line["at"] > since]
+    assert said
+    assert {(s["ready"], s["database"], s["error"]) for s in said} == {
+        (False, "unavailable", "StoreUnavailable")
+    }
+
+
+async def test_an_engine_outlives_an_outage_longer_than_its_lease(
+    postgres_url: str, start_engine: StartEngine
+) -> None:
+    engine = await survive_an_outage(postgres_url, start_engine, seconds=6, lease_seconds=3)
+    assert "Traceback" not in engine.log
+
+
+async def test_an_outage_shorter_than_the_lease_repeats_no_work(
+    postgres_url: str, start_engine: StartEngine
+) -> None:
+    engine = await survive_an_outage(postgres_url, start_engine, seconds=4, lease_seconds=45)
+    started = [line["run"] for line in engine.journal("started")]
+    assert len(started) == len(set(started))
+    assert "Traceback" not in engine.log
+
+
+async def test_sigterm_while_the_database_is_away_lets_running_work_finish(
+    postgres_url: str, start_engine: StartEngine
+) -> None:
+    async with Proxy(postgres_url) as proxy:
+        engine = start_engine(proxy.url, grace_seconds=10)
+        await engine.ready()
+        instant = await coming_second(0)
+        await fill(postgres_url, [Wanted("acme", at(instant), instant, {"seconds": 1.5})])
+        await until(lambda: engine.runs(), 10, "the run has started")
+        await proxy.cut()
+        assert await engine.terminate(seconds=10) == 0
+        assert engine.runs("ended") == engine.runs()
+
+
+async def test_terminated_backends_lose_no_occurrence(
+    postgres_url: str, start_engine: StartEngine
+) -> None:
+    engine = start_engine(postgres_url, lease_seconds=5, sweep_seconds=1)
+    await engine.ready()
+    ids, first, last = await every_second(postgres_url, 4, {"seconds": 0.05})
+    await until(lambda: engine.runs(), 10, "the first instant is under way")
+    for _ in range(12):
+        await terminate_backends(postgres_url)
+        await asyncio.sleep(0.25)
+    ledger = await ledger_when(
+        postgres_url, lambda rows: rows.spent, RESUME_SECONDS, "all have ended"
+    )
+    assert engine.alive
+    assert_decided_once_a_second(ledger, ids, first, last)
+    assert_counted(ledger)
+
+
+async def terminate_backends(url: str) -> None:
+    ours = sa.text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name = 'tickwright'"
+    )
+    async with connected(url) as (connection, _):
+        await connection.execute(ours)
+
+
+async def test_runs_whose_claim_was_committed_unheard_are_executed_all_the_same(
+    postgres_url: str, start_engine: StartEngine
+) -> None:
+    async with Proxy(postgres_url) as proxy:
+        engine = start_engine(proxy.url, lease_seconds=45, sweep_seconds=1)
+        await engine.ready()
+        instant = await coming_second(1)
+        await fill(postgres_url, [Wanted("acme", at(instant), instant, {}) for _ in range(20)])
+        proxy.loses_commits = True
+        await ledger_when(postgres_url, lambda rows: rows.runs, 10, "the commit was made")
+        await asyncio.sleep(0.5)
+        proxy.loses_commits = False
+        assert proxy.lost_commits > 0
+        assert engine.alive
+        ledger = await ledger_when(
+            postgres_url, lambda rows: rows.spent, RESUME_SECONDS, "all have ended"
+        )
+    assert {run.status for run in ledger.runs} == {"succeeded"}
+    assert {run.attempt for run in ledger.runs} == {1}
+    assert len(engine.journal("started")) == len(engine.runs()) == 20
+    assert_counted(ledger)
+
+
+async def test_a_worker_whose_database_hangs_stops_its_work_before_another_takes_it_over(
+    postgres_url: str, start_engine: StartEngine
+) -> None:
+    async with Proxy(postgres_url) as proxy:
+        settings = {"lease_seconds": 3, "sweep_seconds": 0.5}
+        cut_off = start_engine(proxy.url, **settings)
+        await cut_off.ready()
+        instant = await coming_second(0)
+        await fill(postgres_url, [Wanted("acme", at(instant), instant, {"seconds": 20})])
+        await until(lambda: cut_off.runs(), 10, "the run has started")
+        other = start_engine(postgres_url, **settings)
+        await other.ready()
+        proxy.stall()
+        await until(lambda: other.runs(), 10, "the other takes over")
+        stopped = cut_off.journal("cancelled")
+        assert stopped, "it still works on what the other has taken over"
+        assert stopped[0]["at"] < other.journal("started")[0]["at"]
+        proxy.flow()
+        ledger = await ledger_when(
+            postgres_url, lambda rows: online(rows.workers) == 2, 10, "the first one comes back"
+        )
+    (run,) = ledger.runs
+    assert (run.attempt, run.lost_count) == (2, 1)
+    assert len(cut_off.journal("started")) == len(other.journal("started")) == 1
+
+
+def online(workers: list[Any]) -> int:
+    return sum(worker.status == "online" for worker in workers)
