@@ -113,6 +113,7 @@ class FakeWorkers:
         self.answer: Collection[UUID] | None = ()
         self.away = False
         self.hangs = False
+        self.meanwhile: Callable[[], None] = lambda: None
         self.beats: list[Worker] = []
 
     async def register(self, worker: Worker) -> None: ...
@@ -120,6 +121,7 @@ class FakeWorkers:
     async def beat(
         self, worker: Worker, now: datetime, lease: timedelta
     ) -> Collection[UUID] | None:
+        self.meanwhile()
         if self.hangs:
             await asyncio.Event().wait()
         if self.away:

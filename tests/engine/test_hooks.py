@@ -114,6 +114,24 @@ async def test_an_end_hook_that_raises_harms_neither_the_run_nor_the_other_hooks
     assert len(seen) == 1
 
 
+async def test_an_end_hook_that_raises_after_work_that_was_cancelled_is_no_cancellation(
+    quick: ManualScheduler,
+) -> None:
+    async def suicidal(tenant_id: str, payload: Any) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+    @quick.on_run_end
+    async def fail(end: RunEnd) -> None:
+        raise asyncio.CancelledError
+
+    quick.register_handler("report", suicidal)
+    run = await once(quick)
+    assert (run.status, run.error) == (RunStatus.QUEUED, "the handler cancelled itself")
+
+
 async def test_a_start_hook_that_hangs_is_timed_out_with_the_attempt(
     quick: ManualScheduler, work: Work
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,10 +17,11 @@ from tickwright.engine.hooks import Hooks
 from tickwright.engine.runner import Runner
 from tickwright.engine.timekeeper import Timekeeper
 from tickwright.model.errors import StoreUnavailable
-from tickwright.model.run import Claimed, Ending, RunStatus
+from tickwright.model.run import Claimed, Ending, Outcome, RunStatus, Succeeded
 from tickwright.observe.base import Emitter
 from tickwright.store.base import Offer
 from tickwright.store.database import new_id
+from tickwright.targets.base import Target
 from tickwright.testing import FakeClock
 
 from .fakes import FakeQueue, FakeTarget, claimed
@@ -35,7 +38,8 @@ class Bench:
         self.time = Timekeeper(self.clock, lambda: 0.0)
         emitter = Emitter()
         self.finisher = Finisher(self.queue, emitter, self.time, lambda: None)
-        executor = Executor({"fake": self.target}, self.hooks, emitter, self.time)
+        self.targets: dict[str, Target] = {"fake": self.target}
+        executor = Executor(self.targets, self.hooks, emitter, self.time)
         offer = Offer(self.worker_id, ("default",), (), slots)
         dispatcher = DatabaseDispatcher(self.queue.claim)
         self.runner = Runner(dispatcher, self.queue, executor, self.finisher, self.time, offer)
@@ -140,6 +144,42 @@ async def test_runs_claimed_for_a_former_worker_come_too_late(bench: Bench) -> N
     assert bench.runner.running == 0
 
 
+async def test_work_that_goes_on_after_it_was_given_up_does_not_blur_its_next_attempt(
+    bench: Bench,
+) -> None:
+    gates = [asyncio.Event(), asyncio.Event()]
+    waiting = iter(gates)
+
+    class Deaf(FakeTarget):
+        """Work that hears no cancellation and ends when it likes."""
+
+        async def deliver(self, run: Claimed) -> Outcome:
+            gate = next(waiting)
+            self.delivered.append(run)
+            while not gate.is_set():
+                with suppress(asyncio.CancelledError):
+                    await gate.wait()
+            return Succeeded()
+
+    bench.target = Deaf()
+    bench.targets["fake"] = bench.target
+    [run] = bench.take()
+    await asyncio.sleep(0)
+    [old] = bench.runner.give_up()
+    again = replace(run, lease_token=2, worker_id=new_id())
+    assert again.worker_id is not None
+    bench.runner.serve(again.worker_id, ())
+    bench.runner.accept([again])
+    await asyncio.sleep(0)
+    assert bench.target.delivered == [run, again]
+    gates[0].set()
+    await within(old)
+    assert bench.runner.running == 1
+    gates[1].set()
+    await within(bench.runner.idle())
+    assert bench.finisher.unwritten == [run, again]
+
+
 async def test_only_the_runs_that_were_asked_to_are_cancelled(bench: Bench) -> None:
     bench.target.go.clear()
     runs = bench.take(3)
@@ -237,6 +277,7 @@ async def test_draining_while_the_store_is_away_still_lets_the_work_finish(bench
     bench.target.go.set()
     with pytest.raises(StoreUnavailable):
         await within(draining)
+    assert bench.runner.running == 0
     assert bench.target.delivered == runs[:3]
     bench.queue.away = False
     assert await bench.statuses() == [RunStatus.SUCCEEDED] * 3

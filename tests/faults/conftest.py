@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.faults.engines import Engine
+pytest.register_assert_rewrite("tests.faults.engines", "tests.faults.ledger")
+
+from tests.faults.engines import Engine  # noqa: E402 - its assertions are rewritten first
 
 StartEngine = Callable[..., Engine]
 _LOGGED_LINES = 60

@@ -75,8 +75,14 @@ async def test_an_engine_frozen_longer_than_its_lease_cannot_finish_what_another
     for run in ledger.runs:
         assert (run.status, run.attempt, run.lost_count) == ("succeeded", 2, 1)
         assert run.worker_id == other_id
+    assert keys(frozen) == keys(other)
     assert [attempt.outcome for attempt in ledger.attempts] == ["lost"] * 5
     assert_counted(ledger)
+
+
+def keys(engine: Engine) -> dict[str, str]:
+    """The idempotency key that each run's handler was given."""
+    return {line["run"]: line["key"] for line in engine.journal("started")}
 
 
 def worker_id(ledger: Ledger, engine: Engine) -> object:

@@ -34,11 +34,13 @@ DAY = timedelta(days=1)
 
 
 def herd(instant: datetime) -> list[Wanted]:
-    """Schedules of three kinds and several scopes, all due at `instant`."""
+    """Schedules of three kinds and several scopes, all due at `instant`; some take long."""
     rule = f"{instant.second} {instant.minute} {instant.hour} * * *"
     triggers = (cron(rule), every(DAY, anchor=instant), at(instant))
     return [
-        Wanted(SCOPES[n % len(SCOPES)], triggers[n % 3], instant, {"seconds": 0.02})
+        Wanted(
+            SCOPES[n % len(SCOPES)], triggers[n % 3], instant, {"seconds": (0.02, 0.2)[not n % 20]}
+        )
         for n in range(SCHEDULES)
     ]
 
@@ -101,8 +103,8 @@ def _by_run(engine: Engine) -> dict[str, list[Line]]:
 
 
 def kill_point(repeat: int) -> int:
-    """From the victim's first run to some hundred runs in."""
-    return 1 + repeat * 137 % 400
+    """How many runs the victim begins: first a few, then some hundred."""
+    return 20 + repeat * 137 % 400
 
 
 @pytest.mark.parametrize("repeat", range(REPEATS))

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from tickwright.model.errors import InvalidInput
+
+_EXAMPLE = "2026-03-01T09:00:00Z"
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}"
+    r"(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 def to_rfc3339(moment: datetime) -> str:
@@ -14,11 +21,13 @@ def to_rfc3339(moment: datetime) -> str:
 def from_rfc3339(field: str, text: object) -> datetime:
     """The moment `text` names, in UTC; InvalidInput naming `field` when it is none."""
     if not isinstance(text, str):
-        raise InvalidInput(field, "must be an RFC 3339 time such as 2026-03-01T09:00:00Z")
+        raise InvalidInput(field, f"must be a string, such as {_EXAMPLE}")
+    if not _RFC3339.fullmatch(text):
+        raise InvalidInput(field, f"{text[:40]!a} is not an RFC 3339 time such as {_EXAMPLE}")
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(field, f"{text[:40]!r} is not an RFC 3339 time") from None
+        moment = datetime.fromisoformat(text.upper())
+    except ValueError as error:
+        raise InvalidInput(field, f"{text[:40]!a} is not a time: {error}") from None
     return aware(field, moment)
 
 
@@ -26,9 +35,9 @@ def aware(field: str, moment: object) -> datetime:
     """`moment` in UTC; a naive one is refused, for nobody could say when it is."""
     if not isinstance(moment, datetime):
         raise InvalidInput(field, "must be a datetime")
-    if moment.tzinfo is None:
-        raise InvalidInput(field, "needs a UTC offset, such as 2026-03-01T09:00:00Z")
+    if moment.utcoffset() is None:
+        raise InvalidInput(field, f"has no time zone: give an offset or UTC, such as {_EXAMPLE}")
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise InvalidInput(field, "lies outside the years 1 to 9999") from None
+        raise InvalidInput(field, "lies outside the years 1 to 9999 in UTC") from None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from tickwright.model.errors import InvalidInput, TickwrightError
@@ -71,12 +70,6 @@ class Trigger(Protocol):
         ...
 
 
-_RFC3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}"
-    r"(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
-
-
 def quoted(value: object, limit: int = 40) -> str:
     """What the caller sent, safe and short enough to repeat in a message."""
     if not isinstance(value, str):
@@ -107,34 +100,3 @@ def text_of(value: object, field: str) -> str:
     if not isinstance(value, str):
         raise InvalidInput(field, f"must be a string, not {quoted(value)}")
     return value
-
-
-def utc_of(moment: object, field: str) -> datetime:
-    """`moment` in UTC if it is an aware datetime."""
-    if not isinstance(moment, datetime):
-        raise InvalidInput(field, f"must be a datetime, not {quoted(moment)}")
-    if moment.utcoffset() is None:
-        raise InvalidInput(field, "has no time zone: give an offset or UTC, such as 09:00:00Z")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise InvalidInput(field, "lies outside the years 1 to 9999 in UTC") from None
-
-
-def utc_from_text(value: object, field: str) -> datetime:
-    """The moment that an RFC 3339 string names, in UTC."""
-    text = text_of(value, field)
-    if not _RFC3339.fullmatch(text):
-        raise InvalidInput(
-            field, f"{quoted(text)} is not an RFC 3339 time such as 2026-03-01T09:00:00Z"
-        )
-    try:
-        moment = datetime.fromisoformat(text.upper())
-    except ValueError as error:
-        raise InvalidInput(field, f"{quoted(text)} is not a time: {error}") from None
-    return utc_of(moment, field)
-
-
-def utc_text(moment: datetime) -> str:
-    """The RFC 3339 string of a moment in UTC."""
-    return moment.isoformat().replace("+00:00", "Z")

@@ -11,14 +11,12 @@ from typing import Any, ClassVar, Self
 import durationpy
 
 from tickwright.model.errors import InvalidInput
+from tickwright.model.timestamps import aware, from_rfc3339, to_rfc3339
 from tickwright.triggers.base import (
     TriggerError,
     check_fields,
     quoted,
     text_of,
-    utc_from_text,
-    utc_of,
-    utc_text,
 )
 
 EVERY = "trigger.every"
@@ -58,7 +56,7 @@ class Interval:
     def __post_init__(self) -> None:
         _check_interval(self.every)
         if self.anchor is not None:
-            object.__setattr__(self, "anchor", utc_of(self.anchor, ANCHOR))
+            object.__setattr__(self, "anchor", aware(ANCHOR, self.anchor))
 
     def next_after(self, moment: datetime) -> datetime | None:
         if self.anchor is None:
@@ -77,13 +75,13 @@ class Interval:
     def to_json(self) -> dict[str, Any]:
         data: dict[str, Any] = {"type": self.kind, "every": _interval_text(self.every)}
         if self.anchor is not None:
-            data["anchor"] = utc_text(self.anchor)
+            data["anchor"] = to_rfc3339(self.anchor)
         return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         check_fields(data, cls.kind, required=("every",), optional=("anchor",))
-        anchor = utc_from_text(data["anchor"], ANCHOR) if "anchor" in data else None
+        anchor = from_rfc3339(ANCHOR, data["anchor"]) if "anchor" in data else None
         return cls(_interval_from_text(data["every"]), anchor)
 
     def describe(self) -> str:

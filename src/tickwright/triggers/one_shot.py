@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
-from tickwright.triggers.base import check_fields, utc_from_text, utc_of, utc_text
+from tickwright.model.timestamps import aware, from_rfc3339, to_rfc3339
+from tickwright.triggers.base import check_fields
 
 AT = "trigger.at"
 
@@ -27,7 +28,7 @@ class OneShot:
     at: datetime
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "at", utc_of(self.at, AT))
+        object.__setattr__(self, "at", aware(AT, self.at))
 
     def next_after(self, moment: datetime) -> datetime | None:
         return self.at if self.at > moment else None
@@ -36,12 +37,12 @@ class OneShot:
         return self
 
     def to_json(self) -> dict[str, Any]:
-        return {"type": self.kind, "at": utc_text(self.at)}
+        return {"type": self.kind, "at": to_rfc3339(self.at)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         check_fields(data, cls.kind, required=("at",))
-        return cls(utc_from_text(data["at"], AT))
+        return cls(from_rfc3339(AT, data["at"]))
 
     def describe(self) -> str:
         return f"once at {self.at.replace(tzinfo=None).isoformat(' ')} UTC"
