@@ -120,12 +120,14 @@ def database_url(postgres_url: str) -> str:
 
 async def end_backends(url: str) -> int:
     """End every other connection to the database, as a restart or an operator does."""
-    ended = sa.text(
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
+    others = "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     async with application(url) as connection:
-        return int((await connection.execute(ended)).scalar_one())
+        ended = await connection.execute(
+            sa.text(f"SELECT count(pg_terminate_backend(pid)) FROM {others}")
+        )
+        while (await connection.execute(sa.text(f"SELECT count(*) FROM {others}"))).scalar_one():
+            await connection.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
+        return int(ended.scalar_one())
 
 
 @pytest.mark.parametrize("name", ["firing.fire", "schedules.count", "schedules.write"])
