@@ -48,7 +48,7 @@ faults: .venv/.tools ## The fault tests in their long form
 	FAULT_REPEATS=20 $(BIN)/python -m pytest tests/faults --timeout 3600
 
 bench: .venv/.tools ## Measure on PostgreSQL (BENCH_POSTGRES_URL, default the local server)
-	$(BIN)/python -m bench.herd
+	$(BIN)/python -m bench.herd --database-url "$${BENCH_POSTGRES_URL:-postgresql://postgres@127.0.0.1:5432}"
 
 build: .venv/.tools ## Build the wheel and the sdist
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
