@@ -280,10 +280,8 @@ async def test_a_result_is_kept_with_the_run(scheduler: ManualScheduler) -> None
 class Odd:
     """A target as an outside package might write it; it answers whatever it is given."""
 
-    type = "odd"
-
-    def __init__(self, answer: Any) -> None:
-        self.answer = answer
+    def __init__(self, answer: Any, kind: str = "odd") -> None:
+        self.type, self.answer = kind, answer
 
     def check(self, target: Any) -> dict[str, Any]:
         if set(target) != {"type"}:
@@ -307,36 +305,37 @@ def plug_in(scheduler: Scheduler, target: Odd) -> None:
     targets[target.type] = target
 
 
-@pytest.mark.parametrize(
-    ("answer", "status"),
-    [
-        (None, RunStatus.QUEUED),
-        ("fine", RunStatus.QUEUED),
-        (OwnStop("enough"), RunStatus.QUEUED),
-        (SystemExit(1), RunStatus.QUEUED),
-        (Failed("busy", retry_after=timedelta.max), RunStatus.QUEUED),
-        (Succeeded(result={1, 2}), RunStatus.FAILED),
-        (Succeeded(result="a\x00b"), RunStatus.FAILED),
-        (Succeeded(result={"a": float("nan")}), RunStatus.FAILED),
-        (Succeeded(items=Items(2**70, 0, 0)), RunStatus.FAILED),
-        (Failed("a\x00b", retryable=False), RunStatus.FAILED),
-        (Failed("\ud800", retryable=False), RunStatus.FAILED),
-    ],
-)
-async def test_whatever_a_target_answers_its_run_tells_and_the_others_are_written(
-    scheduler: ManualScheduler, work: Work, answer: Any, status: RunStatus
+ODD_ANSWERS: list[tuple[Any, RunStatus]] = [
+    (None, RunStatus.QUEUED),
+    ("fine", RunStatus.QUEUED),
+    (OwnStop("enough"), RunStatus.QUEUED),
+    (SystemExit(1), RunStatus.QUEUED),
+    (Failed("busy", retry_after=timedelta.max), RunStatus.QUEUED),
+    (Succeeded(result={1, 2}), RunStatus.FAILED),
+    (Succeeded(result="a\x00b"), RunStatus.FAILED),
+    (Succeeded(result={"a": float("nan")}), RunStatus.FAILED),
+    (Succeeded(items=Items(2**70, 0, 0)), RunStatus.FAILED),
+    (Failed("a\x00b", retryable=False), RunStatus.FAILED),
+    (Failed("\ud800", retryable=False), RunStatus.FAILED),
+]
+
+
+async def test_whatever_targets_answer_each_run_tells_and_the_others_are_written(
+    scheduler: ManualScheduler, work: Work
 ) -> None:
-    plug_in(scheduler, Odd(answer))
     scheduler.register_handler("report", work)
-    await scheduler.create_schedule(ACME, "odd", at(START), key="odd", target={"type": "odd"})
-    for number in range(5):
-        await scheduler.create_schedule(ACME, "report", at(START), key=f"k{number}")
+    for number, (answer, _) in enumerate(ODD_ANSWERS):
+        odd = Odd(answer, f"odd-{number}")
+        plug_in(scheduler, odd)
+        for key, target in ((odd.type, {"type": odd.type}), (f"k{number}", None)):
+            options: Any = {} if target is None else {"target": target}
+            await scheduler.create_schedule(ACME, "report", at(START), key=key, **options)
     await scheduler.tick()
-    odd = await the_run(scheduler, "odd")
-    assert odd.status is status
-    assert odd.error
-    others = [run for run in await runs_of(scheduler) if run.id != odd.id]
-    assert [run.status for run in others] == [RunStatus.SUCCEEDED] * 5
+    for number, (answer, status) in enumerate(ODD_ANSWERS):
+        odd_run = await the_run(scheduler, f"odd-{number}")
+        assert odd_run.status is status, answer
+        assert odd_run.error, answer
+        assert (await the_run(scheduler, f"k{number}")).status is RunStatus.SUCCEEDED
 
 
 async def test_a_target_that_this_process_lost_fails_the_attempt(quick: ManualScheduler) -> None:

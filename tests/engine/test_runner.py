@@ -272,12 +272,14 @@ async def test_draining_while_the_store_is_away_still_lets_the_work_finish(bench
     runs = bench.take(5)
     await within(bench.target.begun.wait())
     bench.queue.away = True
+    bench.queue.asked.clear()
     draining = asyncio.create_task(bench.runner.drain(30 * SECOND))
-    await asyncio.sleep(0)
+    await within(bench.queue.asked.wait())
+    ended, _ = await asyncio.wait([draining], timeout=0.02)
+    assert not ended, "it waits for the work although nothing could be handed back"
     bench.target.go.set()
     with pytest.raises(StoreUnavailable):
         await within(draining)
-    assert bench.runner.running == 0
     assert bench.target.delivered == runs[:3]
     bench.queue.away = False
     assert await bench.statuses() == [RunStatus.SUCCEEDED] * 3

@@ -80,6 +80,29 @@ async def test_an_engine_frozen_longer_than_its_lease_cannot_finish_what_another
     assert_counted(ledger)
 
 
+async def test_a_frozen_engine_cannot_finish_an_attempt_that_another_is_repeating(
+    postgres_url: str, start_engine: StartEngine
+) -> None:
+    frozen = start_engine(postgres_url, **SHORT_LEASE)
+    await frozen.ready()
+    # The start cannot be written down while the loop is blocked, so the attempt does not count,
+    # and nothing but the lease token tells the two holders apart.
+    await once(postgres_url, 1, {"block": 0.5, "seconds": 2, "stubborn": True})
+    await until(lambda: frozen.runs(), 10, "the run has started")
+    frozen.freeze()
+    other = start_engine(postgres_url, **SHORT_LEASE)
+    await until(lambda: other.runs(), 15, "another took over")
+    frozen.thaw()
+    await until(lambda: frozen.runs("ended"), 5, "the frozen one ends its work as well")
+    await until(lambda: "scheduler.run.refused" in frozen.log, 2, "its ending is refused")
+    assert not other.runs("ended")
+    ledger = await ledger_when(postgres_url, lambda rows: rows.spent, 5, "all have ended")
+    (run,) = ledger.runs
+    assert (run.status, run.attempt, run.lost_count) == ("succeeded", 1, 1)
+    assert run.worker_id == worker_id(ledger, other)
+    assert_counted(ledger)
+
+
 def keys(engine: Engine) -> dict[str, str]:
     """The idempotency key that each run's handler was given."""
     return {line["run"]: line["key"] for line in engine.journal("started")}
@@ -112,7 +135,7 @@ async def claimed_ahead(url: str, start_engine: StartEngine) -> tuple[Engine, En
     instant = await coming_second(0)
     quick = [Wanted("acme", at(instant), instant, {}) for _ in range(QUICK_RUNS)]
     later = instant + timedelta(milliseconds=1)
-    long = [Wanted("acme", at(later), later, {"seconds": 2}) for _ in range(LONG_RUNS)]
+    long = [Wanted("acme", at(later), later, {"seconds": 3}) for _ in range(LONG_RUNS)]
     await fill(url, quick + long)
     await ledger_when(
         url,
