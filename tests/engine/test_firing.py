@@ -40,7 +40,7 @@ async def test_a_due_schedule_runs_its_handler_with_tenant_and_payload(
 async def test_two_engines_on_one_database_fire_each_occurrence_once(
     database_url: str, clock: FakeClock
 ) -> None:
-    count, works = 90, [Work(), Work()]
+    count, works = 50, [Work(), Work()]
     async with (
         ManualScheduler(database_url, clock=clock) as one,
         ManualScheduler(database_url, clock=clock) as two,
@@ -50,15 +50,15 @@ async def test_two_engines_on_one_database_fire_each_occurrence_once(
         for number in range(count):
             scope = tenant(f"t{number % 7}")
             await one.create_schedule(scope, "report", every("1m", anchor=START), key=f"k{number}")
-        for _ in range(5):
+        for _ in range(4):
             clock.advance(MINUTE)
             await asyncio.gather(one.tick(), two.tick())
             await asyncio.gather(one.tick(), two.tick())
         fired = Counter(call.idempotency_key for work in works for call in work.calls)
-        assert len(fired) == 5 * count
+        assert len(fired) == 4 * count
         assert set(fired.values()) == {1}
         runs = [r for t in range(7) for r in await runs_of(one, scope=tenant(f"t{t}"))]
-        assert len(runs) == 5 * count
+        assert len(runs) == 4 * count
         assert {run.status for run in runs} == {RunStatus.SUCCEEDED}
 
 
@@ -67,7 +67,7 @@ async def test_an_interval_never_drifts_over_a_thousand_runs(
 ) -> None:
     quick.register_handler("report", work)
     await quick.create_schedule(ACME, "report", every("7s"), key="often", overlap="allow")
-    for late in (58, 3, 51, 60, 33) * 35:
+    for late in (60, 57, 59) * 42:
         clock.advance(late * SECOND)
         await quick.tick()
     assert len(work.calls) > 1000

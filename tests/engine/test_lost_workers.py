@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from tickwright import Policy, at
 from tickwright.model.run import Claimed, RunStatus
 from tickwright.model.worker import Worker, WorkerStatus
@@ -140,7 +142,7 @@ async def test_a_worker_that_beats_keeps_its_run_however_long_the_run_is(
         await due_once(busy, "once")
         async with under_way(busy, work):
             heart, store = busy._runtime.heart, busy._store
-            for _ in range(20):
+            for _ in range(5):
                 clock.advance(LEASE - SECOND)
                 await heart.beat(store.workers, store.clock)
                 await other.tick()
@@ -195,15 +197,17 @@ async def test_losses_use_up_the_attempts_of_an_ordinary_run(scheduler: ManualSc
     assert work.attempts == [1, 2, 3]
 
 
-async def test_all_that_a_lost_worker_held_is_taken_back(scheduler: ManualScheduler) -> None:
-    keys = [f"k{number}" for number in range(250)]
-    await due_once(scheduler, *keys)
+async def test_all_that_a_lost_worker_held_is_taken_back_batch_after_batch(
+    scheduler: ManualScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tickwright.engine.rescuer.BATCH", 5)
+    await due_once(scheduler, *(f"k{number}" for number in range(22)))
     await scheduler.tick()
-    assert len(await claim(scheduler, 300)) == 250
+    assert len(await claim(scheduler, 30)) == 22
     work = Work()
     scheduler.register_handler("report", work)
     await scheduler.advance(LEASE)
-    assert len(work.calls) == 250
+    assert len(work.calls) == 22
     assert {run.status for run in await runs_of(scheduler)} == {RunStatus.SUCCEEDED}
 
 

@@ -89,7 +89,7 @@ def simulate(trigger: Trigger, options: dict[str, Any], ticks: list[tuple[int, b
 
 
 HISTORIES = st.builds(simulate, RULES, SCHEDULES, TICKS)
-ends = settings(max_examples=150, deadline=None)
+ends = settings(max_examples=80, deadline=None)
 
 
 @ends
