@@ -118,6 +118,13 @@ class Settings(BaseSettings):
         validation_alias=_named("GRACE_SECONDS"),
         description="How long running work may go on after SIGTERM.",
     )
+    watchdog_seconds: float = Field(
+        60,
+        ge=0,
+        validation_alias=_named("WATCHDOG_SECONDS"),
+        description="How long a command's event loop may stand still before its process ends itself"
+        " with exit code 70; 0 is for ever.",
+    )
     retention_days: float = Field(
         7,
         gt=0,
@@ -144,3 +151,7 @@ class Settings(BaseSettings):
     @property
     def lease(self) -> timedelta:
         return timedelta(seconds=self.lease_seconds)
+
+    @property
+    def watchdog(self) -> timedelta:
+        return timedelta(seconds=self.watchdog_seconds)

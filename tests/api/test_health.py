@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ import httpx
 import pytest
 from sqlalchemy.engine import make_url
 
+from tests.faults.world.proxy import Proxy
 from tickwright.api import create_app
 from tickwright.bootstrap import Scheduler
 from tickwright.model.clock import SystemClock
@@ -167,6 +169,78 @@ async def test_service_jobs_are_put_off_in_their_own_words(
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert set(answer.json()) == {"error", "message"}
+
+
+@pytest.fixture
+async def hung(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[httpx.AsyncClient, Proxy]]:
+    """The application whose database takes everything and answers nothing, and what is between."""
+    monkeypatch.setattr("tickwright.store.postgres.database._CALL_SECONDS", 5.0)
+    async with Proxy(postgres_url) as proxy:
+        scheduler = Scheduler(proxy.url)
+        await scheduler.open()
+        app = create_app(scheduler, default_scope=ACME, version="1.2.3", manage=False)
+        async with client_of(app) as client:
+            assert (await client.get("/ready")).json()["database"] == "ok"
+            proxy.stall()
+            yield client, proxy
+            proxy.flow()
+        await scheduler.stop()
+
+
+async def test_probes_do_not_wait_for_a_database_that_hangs(
+    hung: tuple[httpx.AsyncClient, Proxy],
+) -> None:
+    client, proxy = hung
+    begun = perf_counter()
+    assert (await client.get("/live")).status_code == 200
+    assert perf_counter() - begun < 1
+
+    for path in ("/ready", "/health"):
+        begun = perf_counter()
+        answer = await client.get(path)
+        assert answer.status_code == 503
+        assert "the database does not answer" in answer.json()["problems"]
+        assert perf_counter() - begun < 3
+
+    proxy.flow()
+    async with asyncio.timeout(3):
+        while (await client.get("/ready")).json()["database"] != "ok":
+            pass
+
+
+async def test_many_probes_ask_a_database_that_hangs_once(
+    hung: tuple[httpx.AsyncClient, Proxy],
+) -> None:
+    client, proxy = hung
+    answers = await asyncio.gather(*(client.get("/ready") for _ in range(30)))
+
+    assert {answer.status_code for answer in answers} == {503}
+    assert {answer.json()["database"] for answer in answers} == {"unavailable"}
+    assert proxy.connections <= 2
+
+
+async def test_requests_to_a_database_that_hangs_are_put_off_as_well(
+    hung: tuple[httpx.AsyncClient, Proxy],
+) -> None:
+    client, proxy = hung
+    begun = perf_counter()
+    answers = await asyncio.gather(
+        client.get("/schedules"), client.post("/api/jobs/x/enable"), create_one(client)
+    )
+
+    assert {(answer.status_code, answer.headers["retry-after"]) for answer in answers} == {
+        (503, "5")
+    }
+    assert perf_counter() - begun < 8
+    proxy.flow()
+    assert (await client.get("/schedules")).status_code == 200
+
+
+async def create_one(client: httpx.AsyncClient) -> httpx.Response:
+    trigger = {"type": "interval", "every": "1h"}
+    return await client.post("/schedules", json={"jobKey": "x", "trigger": trigger})
 
 
 @asynccontextmanager

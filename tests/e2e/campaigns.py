@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from tickwright import Policy, Scheduler, at, tenant
 from tickwright.engine.hooks import RunEnd
+from tickwright.model.clock import SystemClock
 from tickwright.model.run import Claimed, RunStatus
 
 JOB = "campaign.execute"
@@ -41,7 +42,7 @@ class CampaignApp:
         self._database = create_async_engine(
             parsed.set(drivername=_DRIVERS[parsed.get_backend_name()])
         )
-        self.executed: list[tuple[UUID, float]] = []
+        self.executed: list[tuple[UUID, datetime]] = []
         self.statuses: list[str] = []
 
     async def open(self) -> None:
@@ -107,7 +108,7 @@ class CampaignApp:
 
     async def _execute(self, tenant_id: str | None, payload: dict[str, Any]) -> None:
         assert tenant_id == ACME.tenant_id
-        self.executed.append((UUID(payload["campaignId"]), time.monotonic()))
+        self.executed.append((UUID(payload["campaignId"]), await SystemClock().now()))
         assert await self.status(UUID(payload["campaignId"])) == "Running"
         if payload["fails"]:
             raise RuntimeError("no session")

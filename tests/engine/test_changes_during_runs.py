@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from tickwright import at, cron, every
+from tickwright.model.errors import NotPossible
 from tickwright.model.run import RunStatus
 from tickwright.model.schedule import ScheduleStatus
 from tickwright.testing import FakeClock, ManualScheduler
@@ -162,12 +166,58 @@ async def test_resuming_never_fires_what_the_pause_left_out(
     assert work.times == [START + HOUR, START + 12 * HOUR]
 
 
-async def test_pausing_an_overdue_schedule_leaves_nothing_to_fire(
+@pytest.mark.parametrize(("stop", "reason"), [("pause", "paused"), ("cancel", "cancelled")])
+async def test_stopping_an_overdue_schedule_skips_what_it_owes(
+    scheduler: ManualScheduler, work: Work, clock: FakeClock, stop: str, reason: str
+) -> None:
+    await hourly(scheduler, work, clock)
+    clock.advance(2 * HOUR)
+    await getattr(scheduler, f"{stop}_schedule")(ACME, "hourly")
+    await scheduler.tick()
+    if stop == "pause":
+        await scheduler.resume_schedule(ACME, "hourly")
+        await scheduler.tick()
+    assert work.calls == []
+    [row] = await runs_of(scheduler)
+    assert (row.status, row.reason, row.count) == (RunStatus.SKIPPED, reason, 3)
+    assert (row.nominal_at, row.through_at) == (START + HOUR, START + 3 * HOUR)
+
+
+async def test_a_new_rule_for_an_overdue_schedule_fires_what_the_old_one_owed(
     scheduler: ManualScheduler, work: Work, clock: FakeClock
 ) -> None:
     await hourly(scheduler, work, clock)
-    await scheduler.pause_schedule(ACME, "hourly")
+    clock.advance(timedelta(seconds=1))
+    await scheduler.update_schedule(ACME, "hourly", trigger=cron("30 * * * *"))
+    [run] = await runs_of(scheduler)
+    assert (run.status, run.nominal_at) == (RunStatus.QUEUED, START + HOUR)
     await scheduler.tick()
-    await scheduler.resume_schedule(ACME, "hourly")
+    await scheduler.advance(HOUR)
+    assert work.times == [START + HOUR, START + 1.5 * HOUR]
+
+
+async def test_a_single_run_owed_by_a_paused_schedule_is_not_made_up(
+    scheduler: ManualScheduler, work: Work, clock: FakeClock
+) -> None:
+    scheduler.register_handler("report", work)
+    await scheduler.create_schedule(ACME, "report", at(START + HOUR), key="once")
+    clock.advance(HOUR)
+    await scheduler.pause_schedule(ACME, "once")
     await scheduler.tick()
+    assert (await scheduler.get_schedule(ACME, "once")).status is ScheduleStatus.PAUSED
+    with pytest.raises(NotPossible):
+        await scheduler.resume_schedule(ACME, "once")
     assert work.calls == []
+
+
+@pytest.mark.parametrize("end", ["cancel", "delete"])
+async def test_a_run_that_fails_after_its_schedule_ended_gets_no_other_try(
+    scheduler: ManualScheduler, clock: FakeClock, end: str
+) -> None:
+    work = failing()
+    await hourly(scheduler, work, clock)
+    async with under_way(scheduler, work):
+        await getattr(scheduler, f"{end}_schedule")(ACME, "hourly")
+    await scheduler.advance(DAY)
+    assert len(work.calls) == 1
+    assert outcomes(await runs_of(scheduler)) == [(RunStatus.CANCELLED, f"schedule {end}", 1)]

@@ -16,6 +16,7 @@ from tickwright.store.database import new_id
 from .conftest import Another
 from .support import (
     ACME,
+    MINUTE,
     NOW,
     add,
     application,
@@ -70,6 +71,8 @@ async def test_a_watcher_hears_what_another_process_does(store: Store, another: 
         [claimed] = await other.queue.claim(offer, NOW)
         await other.queue.finish([retried(begun(claimed))])
         await expect("due")
+        assert await other.queue.lift(NOW + MINUTE) == 1
+        await expect("ready")
 
 
 async def test_a_watcher_hears_of_runs_that_were_handed_back(

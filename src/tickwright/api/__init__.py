@@ -16,6 +16,7 @@ from tickwright.api import errors, openapi
 from tickwright.api.boundary import Guarded, Marked
 from tickwright.model.scope import Scope
 from tickwright.service.scheduler import Scheduler
+from tickwright.service.status import Probe
 
 __all__ = ["RESOURCES", "create_app"]
 
@@ -60,6 +61,7 @@ def create_app(
         lifespan=_life_of(scheduler) if manage else None,
     )
     app.state.scheduler = scheduler
+    app.state.probe = Probe(scheduler)
     app.state.default_scope = default_scope
     app.state.trigger_wait = LONGEST_TRIGGER_WAIT
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]

@@ -9,11 +9,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from tickwright.api.auth import TheScheduler
 from tickwright.api.errors import Problem
 from tickwright.api.wire import Answer
 from tickwright.model.clock import SystemClock
-from tickwright.service.status import Status
+from tickwright.service.status import Probe, Status
 
 router = APIRouter(tags=["health"])
 
@@ -88,9 +87,9 @@ async def live() -> Liveness:
 
 
 @router.get("/ready", responses={500: {"model": Problem}, 503: {"model": Readiness}})
-async def ready(scheduler: TheScheduler, response: Response) -> Readiness:
+async def ready(request: Request, response: Response) -> Readiness:
     """The process can do its work: the database answers and every loop goes round."""
-    status = await scheduler.status()
+    status = await _asked(request)
     _mark(response, status)
     return Readiness(
         status="ready" if status.ready else "not_ready",
@@ -100,9 +99,9 @@ async def ready(scheduler: TheScheduler, response: Response) -> Readiness:
 
 
 @router.get("/health", responses={500: {"model": Problem}, 503: {"model": HealthAnswer}})
-async def health(scheduler: TheScheduler, request: Request, response: Response) -> HealthAnswer:
+async def health(request: Request, response: Response) -> HealthAnswer:
     """Every part's health; 503 when the database is away or the engine does not run."""
-    status = await scheduler.status()
+    status = await _asked(request)
     _mark(response, status)
     return HealthAnswer(
         status="healthy" if status.ready else "unhealthy",
@@ -118,6 +117,11 @@ async def health(scheduler: TheScheduler, request: Request, response: Response) 
         ),
         problems=_problems(status),
     )
+
+
+async def _asked(request: Request) -> Status:
+    probe: Probe = request.app.state.probe
+    return await probe.status()
 
 
 def _mark(response: Response, status: Status) -> None:

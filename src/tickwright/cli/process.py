@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -73,9 +74,9 @@ def stay_as_engine(
     from tickwright.cli.loading import scheduler_for
 
     logs.configure(make_settings(log_level=log_level).log_level)
-    scheduler, _ = scheduler_for(app, database_url=reach.database_url, **settings)
+    scheduler, in_force = scheduler_for(app, database_url=reach.database_url, **settings)
     warn_of_ignored()
-    stay(_run_engine(scheduler))
+    stay(_run_engine(scheduler), in_force.watchdog)
 
 
 async def _run_engine(scheduler: Scheduler) -> None:
@@ -90,11 +91,21 @@ async def _run_engine(scheduler: Scheduler) -> None:
     _log.info("stopped")
 
 
-def stay(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` on the fastest loop there is, and let no thread it left behind hold the exit."""
+def stay(work: Coroutine[Any, Any, None], patience: timedelta) -> None:
+    """Run `work` on the fastest loop there is, and let no thread it left behind hold the exit.
+
+    A loop that stands still for longer than `patience` ends the process.
+    """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(work)
+        runner.run(_watched(work, patience))
     _leave_threads_behind()
+
+
+async def _watched(work: Coroutine[Any, Any, None], patience: timedelta) -> None:
+    from tickwright.engine.watchdog import watched
+
+    with watched(patience):
+        await work
 
 
 def warn_of_ignored() -> None:

@@ -56,7 +56,7 @@ def serve(  # noqa: PLR0913 - every option is a parameter
         serve_until_told = _server()
         scheduler, settings = scheduler_for(app, database_url=reach.database_url, slots=slots)
         warn_of_ignored()
-        stay(serve_until_told(scheduler, settings, sock))
+        stay(serve_until_told(scheduler, settings, sock), settings.watchdog)
 
 
 def _server() -> Serve:

@@ -21,6 +21,7 @@ from tickwright.store.base import Store, Workers
 
 _log = logging.getLogger("tickwright.heart")
 _RETRY = timedelta(seconds=1)
+_JOIN_SECONDS = 3.0
 _SHORTEST_RETRY = timedelta(milliseconds=10)
 
 
@@ -116,9 +117,10 @@ class HeartThread:
                 self._loop.call_soon_threadsafe(self._wake.set)
 
     async def stop(self) -> None:
+        """End the thread; one whose database hangs is left to end by itself."""
         self._stopping = True
         self.wake()
-        await asyncio.to_thread(self._thread.join, 10)
+        await asyncio.to_thread(self._thread.join, _JOIN_SECONDS)
 
     def _main(self) -> None:
         asyncio.run(self._beat_until_stopped())

@@ -103,21 +103,28 @@ class Planner:
 
     def _tell(self, fired: Fired, now: datetime) -> None:
         for undone in fired.undone:
-            self._emitter.emit(_undone_event(undone, now))
+            self._emitter.emit(undone_event(undone, now))
         for scope, schedule_id, error in fired.parked:
             data = {"scheduleId": str(schedule_id), "error": error}
             self._emitter.emit(Event(names.SCHEDULE_PARKED, now, scope, data))
 
 
-def plan_or_park(due: Due, now: datetime) -> Plan:
-    """The plan of `due`, or one that parks it with the error its rule raised."""
+def plan_or_park(due: Due, now: datetime, halted: str | None = None) -> Plan:
+    """The plan of `due`, or one that parks it with the error its rule raised.
+
+    With `halted` its occurrences are skipped for that reason, because somebody stops it.
+    """
     try:
-        return planning.plan(due, _trigger(due.trigger), now, _step)
+        trigger = _trigger(due.trigger)
+        if halted is not None:
+            return planning.halt(due, trigger, now, halted, _step)
+        return planning.plan(due, trigger, now, _step)
     except Exception as error:
         return planning.park(due, error)
 
 
-def _undone_event(undone: Undone, now: datetime) -> Event:
+def undone_event(undone: Undone, now: datetime) -> Event:
+    """What is told of occurrences that came to nothing."""
     decision = undone.decision
     name = names.RUN_SKIPPED if decision.status is RunStatus.SKIPPED else names.RUN_MISSED
     data = {

@@ -59,6 +59,21 @@ def plan(due: Due, trigger: Trigger, now: datetime, step: NextAfter = next_after
     )
 
 
+def halt(
+    due: Due, trigger: Trigger, now: datetime, reason: str, step: NextAfter = next_after
+) -> Plan:
+    """Like `plan`, for a schedule that somebody stops at this moment: nothing fires any more."""
+    moments, upcoming = _moments(due, trigger, now, step)
+    decisions = _stretch(moments, RunStatus.SKIPPED, reason)
+    return Plan(
+        schedule_id=due.schedule_id,
+        decisions=decisions,
+        next_run_at=upcoming,
+        decided_through=_end_of(decisions),
+        fired_count=due.fired_count,
+    )
+
+
 def park(due: Due, error: Exception) -> Plan:
     """The plan of a schedule whose rule cannot be evaluated: it waits, and harms no other."""
     return Plan(

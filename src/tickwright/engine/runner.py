@@ -27,6 +27,7 @@ MOST_AHEAD = 1000
 _QUICK_SECONDS = 0.05
 _STALE_SECONDS = 0.1
 _STOP_SECONDS = 1.0
+_RECALL_SECONDS = 3.0
 _STUCK = timedelta(seconds=1)
 MARK_AFTER = timedelta(milliseconds=50)
 _IDLE = timedelta(seconds=30)
@@ -221,8 +222,9 @@ class Runner:
             await asyncio.wait_for(self._settled.wait(), _STOP_SECONDS)
         self._waiting.clear()
         # What cannot be handed back goes to others when the lease ends; running work still ends.
-        with suppress(StoreUnavailable):
-            await self.recall()
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(_RECALL_SECONDS):
+                await self.recall()
         if self._running:
             await asyncio.wait(self._tasks(), timeout=grace.total_seconds())
         unfinished = [held.run for held in self._running.values()]

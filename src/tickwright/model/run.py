@@ -201,3 +201,8 @@ class Ending:
     @property
     def final(self) -> bool:
         return self.status is not RunStatus.QUEUED
+
+    def cancel(self, reason: str) -> None:
+        """No other try after all."""
+        self.status, self.reason = RunStatus.CANCELLED, reason
+        self.run_at, self.attempt = None, self.run.attempt

@@ -37,6 +37,7 @@ from tickwright.service.options import (
     check_trigger,
     made_up_key,
 )
+from tickwright.service.owed import Owed
 from tickwright.service.statistics import Statistics, summed
 from tickwright.service.status import Status, system_status
 from tickwright.store.base import Edit, NewRun, Ref, RunQuery, ScheduleQuery
@@ -474,13 +475,23 @@ class Scheduler:
             edit = decide(current, who)
             return edit
 
+        owed = Owed(action, who.now)
         write = self._store.schedules.write
-        written = await write(scope, check_ref(ref), decided, connection=connection)
+        written = await write(
+            scope, check_ref(ref), decided, settle=owed.settle, connection=connection
+        )
         if written is None:
             raise NotFound
+        self._tell_owed(owed, written)
         if edit is not None:
             self._tell(written, action, who)
         return written
+
+    def _tell_owed(self, owed: Owed, schedule: Schedule) -> None:
+        if owed.fired:
+            self._runtime.wake("ready")
+        for event in owed.events(schedule):
+            self._runtime.parts.emitter.emit(event)
 
     def _tell(self, schedule: Schedule, action: str, who: Who) -> None:
         self._runtime.wake("due")

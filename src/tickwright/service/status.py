@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tickwright.engine.pruner import DUTY
@@ -12,6 +14,10 @@ from tickwright.model.errors import StoreUnavailable
 from tickwright.model.worker import WorkerStatus
 from tickwright.store.base import Store
 
+if TYPE_CHECKING:
+    from tickwright.service.scheduler import Scheduler
+
+_PATIENCE_SECONDS = 2.0
 NOT_RUNNING = "the engine is not running"
 
 
@@ -26,6 +32,30 @@ class Status:
     workers_online: int = 0
     leader: UUID | None = None
     problems: list[str] = field(default_factory=list)
+
+
+class Probe:
+    """The status for those who ask often and do not wait for a database that hangs.
+
+    However many ask, the database is asked once at a time.
+    """
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._asking: asyncio.Task[Status] | None = None
+
+    async def status(self) -> Status:
+        """What is known after two seconds at most; never raises."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._scheduler.status())
+        asking = self._asking
+        await asyncio.wait({asking}, timeout=_PATIENCE_SECONDS)
+        return asking.result() if asking.done() else self._unanswered()
+
+    def _unanswered(self) -> Status:
+        runtime = self._scheduler._runtime
+        problems = ["the database does not answer", *_loop_problems(runtime)]
+        return Status(False, "unavailable", runtime.parts.store.dialect, problems=problems)
 
 
 async def system_status(store: Store, runtime: Runtime, now: datetime | None) -> Status:

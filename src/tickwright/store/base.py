@@ -132,6 +132,16 @@ class Fired:
 
 Decide = Callable[[Schedule | None], Edit | None]
 PlanDue = Callable[[Due], Plan]
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """How to decide what a schedule owes at `now`, before it is changed."""
+
+    now: datetime
+    plan: PlanDue
+
+
 EndLost = Callable[[Claimed], Ending]
 Wake = Callable[[str], None]
 
@@ -140,12 +150,20 @@ class Schedules(Protocol):
     """Configuration, cursor and counters of schedules."""
 
     async def write(
-        self, scope: Scope, ref: Ref, decide: Decide, *, connection: AsyncConnection | None = None
+        self,
+        scope: Scope,
+        ref: Ref,
+        decide: Decide,
+        *,
+        settle: Settle | None = None,
+        connection: AsyncConnection | None = None,
     ) -> Schedule | None:
         """Read the live schedule `ref` under lock, decide, write schedule, cursor and change.
 
-        `decide` is given None when there is no such schedule; answering None writes nothing.
-        Locks are taken schedule first, then cursor. Returns the schedule as it then is.
+        With `settle` what came due up to its `now` is decided first, by the rule as it stands
+        and as `fire` would. `decide` is given None when there is no such schedule; answering
+        None changes nothing. Locks are taken schedule first, then cursor. Returns the schedule
+        as it then is.
         """
         ...
 

@@ -21,8 +21,9 @@ def new_id() -> UUID:
 class Database(Protocol):
     """One database, seen through SQLAlchemy for composed statements and raw for the hot ones.
 
-    Every context manager turns the driver's connection errors into StoreUnavailable, and every
-    writing one is one transaction that commits when its block ends without an error.
+    Every context manager turns the driver's connection errors into StoreUnavailable, and so it
+    does when there is no answer in time. Every writing one is one transaction that commits when
+    its block ends without an error; whether it did is unknown when that ends in StoreUnavailable.
     """
 
     tables: Tables
@@ -34,6 +35,10 @@ class Database(Protocol):
         self, connection: AsyncConnection | None = None
     ) -> AbstractAsyncContextManager[AsyncConnection]:
         """A transaction of our own, or the caller's, which the caller commits."""
+        ...
+
+    def migration(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction that is given the time that changing large tables takes."""
         ...
 
     def hot(self) -> AbstractAsyncContextManager[Any]:
@@ -74,6 +79,10 @@ class Statements(Protocol):
 
     async def finish(self, c: Any, rows: list[tuple[Any, ...]]) -> dict[UUID, tuple[int, str]]:
         """Of each run that ended the lease token it ended under, and its status."""
+        ...
+
+    async def ended_schedules(self, c: Any, ids: list[UUID]) -> dict[UUID, str]:
+        """Which of these are cancelled or deleted, and why their runs end; all stay locked."""
         ...
 
     async def supersede(self, c: Any, rows: list[tuple[Any, ...]]) -> None: ...

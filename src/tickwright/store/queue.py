@@ -36,7 +36,10 @@ class SqlQueue:
 
     async def lift(self, now: datetime) -> int:
         async with self._database.hot() as c:
-            return await self._sql.lift(c, now)
+            lifted = await self._sql.lift(c, now)
+            if lifted:
+                await self._sql.notify(c, "ready")
+            return lifted
 
     async def claim(self, offer: Offer, now: datetime) -> list[Claimed]:
         claimed: list[Claimed] = []
@@ -83,6 +86,7 @@ class SqlQueue:
 
     async def _finish(self, c: Any, endings: Sequence[Ending]) -> set[UUID]:
         endings = _one_per_lease(endings)
+        await self._end_for_good(c, [ending for ending in endings if not ending.final])
         ended = await self._sql.finish(c, [_row(ending) for ending in endings])
         accepted = [e for e in endings if ended.get(e.run.id, _STALE)[0] == e.run.lease_token]
         for ending in accepted:
@@ -94,6 +98,18 @@ class SqlQueue:
         for topic in sorted({_topic(ending) for ending in accepted if not ending.final}):
             await self._sql.notify(c, topic)
         return set(ended)
+
+    async def _end_for_good(self, c: Any, retried: list[Ending]) -> None:
+        """A run whose schedule was cancelled or deleted meanwhile gets no other try.
+
+        The schedules stay locked until the commit: an edit that ends one of them comes either
+        before, and is seen here, or after, and finds the run queued.
+        """
+        ids = sorted({e.run.schedule_id for e in retried if e.run.schedule_id is not None})
+        over = await self._sql.ended_schedules(c, ids) if ids else {}
+        for ending in retried:
+            if ending.run.schedule_id in over:
+                ending.cancel(over[ending.run.schedule_id])
 
     async def _count(self, c: Any, endings: list[Ending]) -> None:
         counted = [ending for ending in endings if ending.run.schedule_id is not None]

@@ -16,10 +16,10 @@ from tickwright.model.run import Attempt, Cause, Gate, Items, Run, RunStatus
 from tickwright.model.schedule import Overlap, ScheduleStatus
 from tickwright.model.scope import Scope
 from tickwright.store.base import NewRun, Ref, RunQuery
+from tickwright.store.cancelling import cancel_queued
 from tickwright.store.database import Database, new_id
 from tickwright.store.listing import is_named, page
-from tickwright.store.policies import DEFAULT_PRIORITY, DEFAULT_QUEUE
-from tickwright.store.schema import OPEN
+from tickwright.store.settling import has_open_run, queue_and_priority, unstarted
 
 
 class SqlRuns:
@@ -86,13 +86,10 @@ class SqlRuns:
     async def cancel(self, scope: Scope, run_id: UUID, *, now: datetime) -> Run | None:
         r = self._tables.runs
         mine = (r.c.scope_key == scope.key, r.c.id == run_id)
-        queued = sa.update(r).where(*mine, r.c.status == "queued")
         running = sa.update(r).where(*mine, r.c.status == "running")
         async with self._database.write() as c:
             await c.execute(sa.select(r.c.id).where(*mine).with_for_update())
-            await c.execute(
-                queued.values(status="cancelled", reason="cancelled", gate=None, finished_at=now)
-            )
+            await cancel_queued(c, self._tables, sa.and_(*mine), "cancelled", now)
             asked = sa.func.coalesce(
                 r.c.cancel_requested_at, sa.bindparam(None, now, r.c.run_at.type)
             )
@@ -151,46 +148,27 @@ class SqlRuns:
     async def _refuse_overlap(self, c: AsyncConnection, schedule: Any) -> None:
         if schedule.overlap == Overlap.ALLOW:
             return
-        r = self._tables.runs
-        open_run = sa.select(r.c.id).where(
-            r.c.schedule_id == schedule.id,
-            sa.text(OPEN),
-        )
-        if (await c.execute(open_run.limit(1))).first() is not None:
+        if await has_open_run(c, self._tables, schedule.id):
             raise Conflict("an earlier run of this schedule is still open")
 
     async def _insert(
         self, c: AsyncConnection, run_id: UUID, schedule: Any, new: NewRun, now: datetime
     ) -> None:
-        j = self._tables.jobs
-        policy = sa.select(j.c.queue, j.c.priority).where(
-            j.c.scope_key == schedule.scope_key, j.c.key == schedule.job_key
-        )
-        job = (await c.execute(policy)).one_or_none()
         values = {
             "id": run_id,
             "scope_key": schedule.scope_key,
             "schedule_id": schedule.id,
             "job_key": schedule.job_key,
-            "queue": job.queue if job else DEFAULT_QUEUE,
-            "priority": job.priority if job else DEFAULT_PRIORITY,
             "handler": schedule.handler,
             "cause": new.cause.value,
             "own_key": f"m:{run_id}",
             "request_key": new.request_key,
             "status": "queued",
-            "nominal_at": now,
-            "run_at": now,
-            "count": 1,
             "target": schedule.target,
             "payload": schedule.payload if new.payload is None else new.payload,
-            "attempt": 1,
-            "lost_count": 0,
-            "lease_token": 0,
-            "items_processed": 0,
-            "items_succeeded": 0,
-            "items_failed": 0,
             "triggered_by": new.triggered_by,
+            **unstarted(now),
+            **await queue_and_priority(c, self._tables, schedule.scope_key, schedule.job_key),
         }
         await c.execute(sa.insert(self._tables.runs).values(values))
 

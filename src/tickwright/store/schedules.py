@@ -22,10 +22,12 @@ from tickwright.model.schedule import (
     Stats,
 )
 from tickwright.model.scope import Scope
-from tickwright.store.base import DayStats, Decide, Edit, Ref, ScheduleQuery
+from tickwright.store.base import DayStats, Decide, Edit, Ref, ScheduleQuery, Settle
+from tickwright.store.cancelling import cancel_queued
 from tickwright.store.changes import insert_change
 from tickwright.store.database import Database
 from tickwright.store.listing import contains, is_named, page
+from tickwright.store.settling import settled
 
 _RACES = 3
 
@@ -45,11 +47,18 @@ class SqlSchedules:
         }
 
     async def write(
-        self, scope: Scope, ref: Ref, decide: Decide, *, connection: AsyncConnection | None = None
+        self,
+        scope: Scope,
+        ref: Ref,
+        decide: Decide,
+        *,
+        settle: Settle | None = None,
+        connection: AsyncConnection | None = None,
     ) -> Schedule | None:
         for _ in range(_RACES):
             try:
-                return await self._write(scope, ref, decide, connection)
+                async with self._database.write(connection) as c:
+                    return await self._write(c, scope, ref, decide, settle)
             except IntegrityError:
                 # Another writer made the key first: now it can be read, and decided upon.
                 if connection is not None:
@@ -57,19 +66,27 @@ class SqlSchedules:
         raise Conflict(f"a schedule with the key {ref!r} is being created by somebody else")
 
     async def _write(
-        self, scope: Scope, ref: Ref, decide: Decide, connection: AsyncConnection | None
+        self, c: AsyncConnection, scope: Scope, ref: Ref, decide: Decide, settle: Settle | None
     ) -> Schedule | None:
-        async with self._database.write(connection) as c:
-            current = await self._locked(c, scope, ref)
-            edit = decide(current)
-            if edit is None:
-                return current
-            await (self._update if current else self._insert)(c, edit.schedule)
-            await insert_change(c, self._tables, edit.change)
-            if edit.cancel_queued:
-                await self._cancel_queued(c, edit)
-            await self._database.notify(c, "due")
-            return edit.schedule
+        current = await self._locked(c, scope, ref)
+        if current is not None and settle is not None:
+            current = await self._settle(c, current, settle)
+        edit = decide(current)
+        if edit is None:
+            return current
+        await (self._update if current else self._insert)(c, edit.schedule)
+        await insert_change(c, self._tables, edit.change)
+        if edit.cancel_queued:
+            await self._cancel_queued(c, edit)
+        await self._database.notify(c, "due")
+        return edit.schedule
+
+    async def _settle(self, c: AsyncConnection, current: Schedule, by: Settle) -> Schedule:
+        after = await settled(c, self._tables, current, by)
+        if after is not current:
+            await self._move(c, after)
+            await self._database.notify(c, "ready")
+        return after
 
     async def get(self, scope: Scope, ref: Ref) -> Schedule | None:
         async with self._database.read() as c:
@@ -139,23 +156,19 @@ class SqlSchedules:
         await c.execute(sa.insert(self._tables.cursors).values(cursor))
 
     async def _update(self, c: AsyncConnection, schedule: Schedule) -> None:
-        s, cursors = self._tables.schedules, self._tables.cursors
+        s = self._tables.schedules
         await c.execute(sa.update(s).where(s.c.id == schedule.id).values(_columns(schedule)))
+        await self._move(c, schedule)
+
+    async def _move(self, c: AsyncConnection, schedule: Schedule) -> None:
+        cursors = self._tables.cursors
         moved = sa.update(cursors).where(cursors.c.schedule_id == schedule.id)
         await c.execute(moved.values(_cursor_columns(schedule.cursor)))
 
     async def _cancel_queued(self, c: AsyncConnection, edit: Edit) -> None:
-        r = self._tables.runs
-        await c.execute(
-            sa.update(r)
-            .where(r.c.schedule_id == edit.schedule.id, r.c.status == "queued")
-            .values(
-                status="cancelled",
-                reason=f"schedule {edit.change.action}",
-                gate=None,
-                finished_at=edit.change.at,
-            )
-        )
+        queued = self._tables.runs.c.schedule_id == edit.schedule.id
+        reason = f"schedule {edit.change.action}"
+        await cancel_queued(c, self._tables, queued, reason, edit.change.at)
 
     async def _page(self, scope: Scope, query: ScheduleQuery) -> tuple[list[Any], int]:
         s = self._tables.schedules

@@ -1,9 +1,13 @@
-"""Named statements, read from the `.sql` file beside a dialect's module."""
+"""Statements that differ by dialect: the named ones of its `hot.sql`, and upserts."""
 
 from __future__ import annotations
 
 import re
 from importlib.resources import files
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
@@ -13,3 +17,8 @@ def load(package: str) -> dict[str, str]:
     text = files(package).joinpath("hot.sql").read_text(encoding="utf-8")
     parts = _NAME.split(text)[1:]
     return {name: sql.strip() for name, sql in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def inserting(c: AsyncConnection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that may say ON CONFLICT, which both dialects do in the same words."""
+    return postgresql.insert(table) if c.dialect.name == "postgresql" else sqlite.insert(table)

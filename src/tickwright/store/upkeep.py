@@ -32,7 +32,7 @@ class SqlUpkeep:
         self._database = database
 
     async def migrate(self) -> None:
-        async with _alembic(), self._database.write() as c:
+        async with _alembic(), self._database.migration() as c:
             await c.run_sync(_upgrade)
 
     async def schema_is_current(self) -> bool:

@@ -70,9 +70,16 @@ class SqlWorkers:
 
     async def expire(self, now: datetime) -> list[Worker]:
         t = self._database.tables.workers
+        # A worker that hangs in the middle of a heartbeat keeps its row locked: waiting for it
+        # would stop the rescue of everybody else's runs, and of its own.
+        silent = (
+            sa.select(t.c.id)
+            .where(t.c.status != WorkerStatus.OFFLINE.value, t.c.lease_until <= now)
+            .with_for_update(skip_locked=True)
+        )
         over = (
             sa.update(t)
-            .where(t.c.status != WorkerStatus.OFFLINE.value, t.c.lease_until <= now)
+            .where(t.c.id.in_(silent))
             .values(status=WorkerStatus.OFFLINE.value)
             .returning(t)
         )

@@ -61,6 +61,10 @@ class PostgresStatements:
         ended = await c.fetch(_SQL["finish"], _json(rows))
         return {run_id: (lease_token, status) for run_id, lease_token, status in ended}
 
+    async def ended_schedules(self, c: Any, ids: list[UUID]) -> dict[UUID, str]:
+        rows = await c.fetch(_SQL["ended_schedules"], ids)
+        return {row["id"]: row["reason"] for row in rows if row["reason"] is not None}
+
     async def supersede(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
         await c.execute(_SQL["supersede"], _json(rows))
 

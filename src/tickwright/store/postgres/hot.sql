@@ -224,6 +224,14 @@ WHERE r.id = u.id AND r.status = 'running' AND r.attempt = u.attempt
   AND r.lease_token = u.lease_token
 RETURNING r.id, r.lease_token, r.status
 
+-- name: ended_schedules
+SELECT id, CASE WHEN deleted_at IS NOT NULL THEN 'schedule delete'
+                WHEN status = 'cancelled' THEN 'schedule cancel' END AS reason
+FROM tickwright.schedules
+WHERE id = ANY($1::uuid[])
+ORDER BY id
+FOR SHARE
+
 -- name: supersede
 INSERT INTO tickwright.attempts (
   run_id, attempt, outcome, worker_id, started_at, finished_at, error

@@ -16,10 +16,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from tickwright.model.errors import InvalidInput, StoreUnavailable
 from tickwright.store.schema import Tables
+from tickwright.store.sqlite.driver import Driver, Drivers
 
 OLDEST = (3, 38)
 _BUSY_SECONDS = 10
+_CALL_SECONDS = 12.0
+_MIGRATION_SECONDS = 3600.0
 _NOTICE_SECONDS = 0.5
+_RETURN_SECONDS = 1.0
+_PRAGMAS = (
+    f"busy_timeout = {_BUSY_SECONDS * 1000}",
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+)
 
 
 def _is_away(error: Exception) -> bool:
@@ -45,15 +55,16 @@ class SqliteDatabase:
         self.reader = self.writer if self.in_memory else self._engine(size=4, begin="BEGIN")
 
     def _engine(self, size: int, begin: str) -> AsyncEngine:
+        # What is in memory is gone with its connection, and waits for nothing.
+        drivers = Drivers(size, None if self.in_memory else _CALL_SECONDS, _PRAGMAS)
         engine = create_async_engine(
             self._url,
             poolclass=sa.AsyncAdaptedQueuePool,
             pool_size=size,
             max_overflow=0,
-            pool_timeout=3 * _BUSY_SECONDS,
-            connect_args={"timeout": _BUSY_SECONDS},
+            pool_timeout=_BUSY_SECONDS,
+            connect_args={"timeout": _BUSY_SECONDS, "async_creator_fn": drivers.connect},
         )
-        sa.event.listen(engine.sync_engine, "connect", _configure)
         sa.event.listen(engine.sync_engine, "begin", lambda c: c.exec_driver_sql(begin))
         return engine
 
@@ -66,6 +77,17 @@ class SqliteDatabase:
             if not _is_away(error):
                 raise
             raise StoreUnavailable(f"SQLite cannot be used: {error}") from error
+
+    @asynccontextmanager
+    async def _bare(self, engine: AsyncEngine) -> AsyncIterator[Driver]:
+        """The driver's own connection, which is not used again once it hangs."""
+        async with self._connected(engine) as connection:
+            raw: Any = (await connection.get_raw_connection()).driver_connection
+            try:
+                yield raw
+            finally:
+                if raw.hangs:
+                    await connection.invalidate()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -83,9 +105,16 @@ class SqliteDatabase:
             yield own
 
     @asynccontextmanager
+    async def migration(self) -> AsyncIterator[AsyncConnection]:
+        async with self._connected(self.writer) as own:
+            raw: Any = (await own.get_raw_connection()).driver_connection
+            with raw.patient(_MIGRATION_SECONDS):
+                async with own.begin():
+                    yield own
+
+    @asynccontextmanager
     async def hot(self) -> AsyncIterator[Any]:
-        async with self._connected(self.writer) as connection:
-            raw: Any = (await connection.get_raw_connection()).driver_connection
+        async with self._bare(self.writer) as raw:
             await raw.execute("BEGIN IMMEDIATE")
             try:
                 yield raw
@@ -101,19 +130,24 @@ class SqliteDatabase:
         """Notice the commits of other processes through `PRAGMA data_version`."""
         if self.in_memory:
             await asyncio.Event().wait()
-        seen = None
         while True:
-            async with self.reader.connect() as connection:
-                raw: Any = (await connection.get_raw_connection()).driver_connection
-                while True:
-                    cursor = await raw.execute("PRAGMA data_version")
-                    (version,) = await cursor.fetchone()
-                    if version != seen:
-                        seen = version
-                        wake("due")
-                        wake("ready")
-                        wake("cancel")
-                    await asyncio.sleep(_NOTICE_SECONDS)
+            try:
+                await self._notice(wake)
+            except StoreUnavailable:
+                await asyncio.sleep(_RETURN_SECONDS)
+
+    async def _notice(self, wake: Callable[[str], None]) -> None:
+        seen = None
+        async with self._bare(self.reader) as raw:
+            while True:
+                cursor = await raw.execute("PRAGMA data_version")
+                row = await cursor.fetchone()
+                if row != seen:
+                    seen = row
+                    wake("due")
+                    wake("ready")
+                    wake("cancel")
+                await asyncio.sleep(_NOTICE_SECONDS)
 
     async def open(self) -> None:
         """Make the folder, so that a first start needs no preparation."""
@@ -124,15 +158,3 @@ class SqliteDatabase:
         await self.writer.dispose()
         if self.reader is not self.writer:
             await self.reader.dispose()
-
-
-def _configure(connection: Any, _record: object) -> None:
-    # Transactions are begun by our own statements: the driver's implicit BEGIN is deferred, and
-    # a deferred transaction that later writes fails with "locked" instead of waiting.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()

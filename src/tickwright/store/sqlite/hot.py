@@ -114,6 +114,10 @@ class SqliteStatements:
         ended = await _rows(c, "finish", _json(rows))
         return {row["id"]: (row["lease_token"], row["status"]) for row in ended}
 
+    async def ended_schedules(self, c: Any, ids: list[UUID]) -> dict[UUID, str]:
+        rows = await _rows(c, "ended_schedules", _json([[key] for key in ids]))
+        return {row["id"]: row["reason"] for row in rows if row["reason"] is not None}
+
     async def supersede(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
         await _run(c, "supersede", _json(rows))
 

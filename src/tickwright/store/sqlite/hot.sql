@@ -165,6 +165,12 @@ WHERE r.id = u.id AND r.status = 'running' AND r.attempt = u.attempt
   AND r.lease_token = u.lease_token
 RETURNING id, lease_token, status
 
+-- name: ended_schedules
+SELECT id, CASE WHEN deleted_at IS NOT NULL THEN 'schedule delete'
+                WHEN status = 'cancelled' THEN 'schedule cancel' END AS reason
+FROM tickwright_schedules
+WHERE id IN (SELECT value ->> 0 FROM json_each(?1))
+
 -- name: supersede
 INSERT INTO tickwright_attempts (
   run_id, attempt, outcome, worker_id, started_at, finished_at, error

@@ -1,0 +1,47 @@
+"""Cancelling runs that nobody has begun.
+
+Invariant: a cancelled run is counted in the day's roll-up by the transaction that cancels it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tickwright.store.schema import Tables
+from tickwright.store.statements import inserting
+
+_SUMS = (
+    "succeeded",
+    "failed",
+    "duration_ms",
+    "items_processed",
+    "items_succeeded",
+    "items_failed",
+)
+
+
+async def cancel_queued(
+    c: AsyncConnection, t: Tables, which: sa.ColumnElement[bool], reason: str, now: datetime
+) -> None:
+    """Cancel the queued ones of these runs."""
+    cancelled = (
+        sa.update(t.runs)
+        .where(which, t.runs.c.status == "queued")
+        .values(status="cancelled", reason=reason, gate=None, finished_at=now)
+        .returning(t.runs.c.schedule_id)
+    )
+    ids = (await c.execute(cancelled)).scalars().all()
+    for schedule_id, count in Counter(each for each in ids if each is not None).items():
+        counted = inserting(c, t.days).values(
+            schedule_id=schedule_id, day=now.date(), cancelled=count, **dict.fromkeys(_SUMS, 0)
+        )
+        await c.execute(
+            counted.on_conflict_do_update(
+                index_elements=["schedule_id", "day"],
+                set_={"cancelled": t.days.c.cancelled + counted.excluded.cancelled},
+            )
+        )

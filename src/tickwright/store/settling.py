@@ -1,0 +1,131 @@
+"""Deciding what one schedule owes before it is changed, on whatever connection changes it.
+
+Invariant: whether a planner or an edit comes first, the same occurrences are decided by the same
+rule, so no edit, pause or cancellation drops an occurrence that was due before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tickwright.model.json import dumps
+from tickwright.model.plan import Decision, Due, Plan
+from tickwright.model.run import RunStatus
+from tickwright.model.schedule import Cursor, Schedule
+from tickwright.store.base import Settle
+from tickwright.store.database import new_id
+from tickwright.store.policies import DEFAULT_PRIORITY, DEFAULT_QUEUE
+from tickwright.store.schema import OPEN, Tables
+from tickwright.store.statements import inserting
+
+
+async def settled(c: AsyncConnection, t: Tables, schedule: Schedule, by: Settle) -> Schedule:
+    """`schedule`, locked by the caller, with all that is due decided and its cursor moved.
+
+    The decisions are written; the cursor is left to the caller, who writes it in any case.
+    """
+    while (due_at := schedule.cursor.next_run_at) is not None and due_at <= by.now:
+        plan = by.plan(await _due(c, t, schedule, due_at))
+        await _insert(c, t, schedule, plan.decisions)
+        schedule = replace(schedule, cursor=_moved(schedule.cursor, plan))
+    return schedule
+
+
+async def has_open_run(c: AsyncConnection, t: Tables, schedule_id: UUID) -> bool:
+    """Whether some run of the schedule is queued or running."""
+    found = sa.select(t.runs.c.id).where(t.runs.c.schedule_id == schedule_id, sa.text(OPEN))
+    return (await c.execute(found.limit(1))).first() is not None
+
+
+async def queue_and_priority(
+    c: AsyncConnection, t: Tables, scope_key: str, job_key: str
+) -> dict[str, Any]:
+    """What a run takes over from its job when it is made."""
+    j = t.jobs
+    asked = sa.select(j.c.queue, j.c.priority).where(j.c.scope_key == scope_key, j.c.key == job_key)
+    job = (await c.execute(asked)).one_or_none()
+    return {
+        "queue": job.queue if job else DEFAULT_QUEUE,
+        "priority": job.priority if job else DEFAULT_PRIORITY,
+    }
+
+
+def unstarted(nominal_at: datetime) -> dict[str, Any]:
+    """The columns of a run that are the same for each that nobody has claimed yet."""
+    return {
+        "nominal_at": nominal_at,
+        "run_at": nominal_at,
+        "count": 1,
+        "attempt": 1,
+        "lost_count": 0,
+        "lease_token": 0,
+        "items_processed": 0,
+        "items_succeeded": 0,
+        "items_failed": 0,
+    }
+
+
+async def _due(c: AsyncConnection, t: Tables, schedule: Schedule, due_at: datetime) -> Due:
+    return Due(
+        schedule_id=schedule.id,
+        trigger=dumps(dict(schedule.trigger)),
+        next_run_at=due_at,
+        fired_count=schedule.cursor.fired_count,
+        open=await has_open_run(c, t, schedule.id),
+        ends_at=schedule.ends_at,
+        max_runs=schedule.max_runs,
+        misfire=schedule.misfire,
+        overlap=schedule.overlap,
+    )
+
+
+def _moved(cursor: Cursor, plan: Plan) -> Cursor:
+    return replace(
+        cursor,
+        next_run_at=plan.next_run_at,
+        decided_through=plan.decided_through or cursor.decided_through,
+        fired_count=plan.fired_count,
+        spent=plan.spent,
+        parked=plan.parked,
+    )
+
+
+async def _insert(
+    c: AsyncConnection, t: Tables, schedule: Schedule, decisions: Sequence[Decision]
+) -> None:
+    if not decisions:
+        return
+    common = {
+        "scope_key": schedule.scope.key,
+        "schedule_id": schedule.id,
+        "job_key": schedule.job_key,
+        "handler": schedule.handler,
+        "cause": "schedule",
+        "own_key": "",
+        **await queue_and_priority(c, t, schedule.scope.key, schedule.job_key),
+    }
+    rows = [common | unstarted(each.nominal_at) | _row(schedule, each) for each in decisions]
+    statement = inserting(c, t.runs).on_conflict_do_nothing(
+        index_elements=["schedule_id", "nominal_at", "own_key"]
+    )
+    await c.execute(statement, rows)
+
+
+def _row(schedule: Schedule, decision: Decision) -> dict[str, Any]:
+    fired = decision.status is RunStatus.QUEUED
+    return {
+        "id": new_id(),
+        "status": decision.status.value,
+        "reason": decision.reason,
+        "through_at": decision.through_at,
+        "count": decision.count,
+        "target": dict(schedule.target) if fired else None,
+        "payload": dict(schedule.payload) if fired else None,
+    }
