@@ -23,6 +23,10 @@ install: .venv/.installed ## Create .venv with the service in it
 
 .venv/.tools: .venv/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev
+	@$(BIN)/python -c 'from tests.faults.clocks import library; library()' 2>/dev/null \
+	  || (apt-get update -qq && apt-get install -y -qq libfaketime) >/dev/null 2>&1 \
+	  || $(BIN)/python -m pip install --quiet libfaketime \
+	  || echo "libfaketime could not be installed: the tests of process clocks will be skipped"
 	@touch $@
 
 run: .venv/.installed ## Start the service on SQLite with an example service beside it
@@ -44,14 +48,21 @@ test: check ## Every check and test that runs before a change lands
 test-long: check ## The same with the long forms
 	ORACLE_CASES=100000 FAULT_REPEATS=20 $(BIN)/python -m pytest --timeout 3600
 
-faults: .venv/.tools ## The fault tests in their long form
-	FAULT_REPEATS=20 $(BIN)/python -m pytest tests/faults --timeout 3600
+faults: .venv/.tools ## Try to break every guarantee in the long form (hours); prints one table
+	$(BIN)/python -m tests.faults
 
-bench: .venv/.tools ## Measure on PostgreSQL (BENCH_POSTGRES_URL, default the local server)
-	$(BIN)/python -m bench.herd --database-url "$${BENCH_POSTGRES_URL:-postgresql://postgres@127.0.0.1:5432}"
+# The peers stay out of .venv, so that tests and types never depend on them.
+.venv-bench/.installed: .venv/.created pyproject.toml constraints.txt
+	$(BIN)/python -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-bench/bin/python -m pip install --quiet --constraint constraints.txt --group bench --editable '.[all]'
+	@touch $@
+
+bench: .venv-bench/.installed ## Measure every budget beside floors and peers (an hour; OPTIONS="--only herd")
+	.venv-bench/bin/python -m bench $(OPTIONS)
 
 build: .venv/.tools ## Build the wheel and the sdist
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean: ## Remove what was made
-	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

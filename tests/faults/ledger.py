@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from tickwright.triggers import Trigger
 SECOND = timedelta(seconds=1)
 OPEN = {"queued", "running"}
 _LOOK_SECONDS = 0.05
+_tables = cache(Tables)
 _SNAPSHOT = {
     "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "sqlite": "BEGIN",
@@ -44,7 +46,7 @@ async def connected(url: str) -> AsyncIterator[tuple[AsyncConnection, Tables]]:
     engine = create_async_engine(make_url(url).set(drivername=f"{name}+{driver}"))
     try:
         async with engine.connect() as connection:
-            yield connection, Tables(name)
+            yield connection, _tables(name)
     finally:
         await engine.dispose()
 

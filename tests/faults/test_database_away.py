@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
+import pytest
 import sqlalchemy as sa
 
+from tests.faults import stuck_app
 from tests.faults.conftest import StartEngine
 from tests.faults.engines import Engine, until
 from tests.faults.ledger import (
@@ -23,10 +30,13 @@ from tests.faults.ledger import (
     fill,
     ledger_when,
 )
-from tests.faults.proxy import Proxy
+from tests.faults.world.processes import Process, command_line
+from tests.faults.world.proxy import Proxy
 from tickwright import at, every
 
 RESUME_SECONDS = 10
+LONGEST_PROBE_SECONDS = 3
+LONGEST_REQUEST_SECONDS = 15
 
 
 async def every_second(
@@ -156,11 +166,11 @@ async def test_runs_whose_claim_was_committed_unheard_are_executed_all_the_same(
         await engine.ready()
         instant = await coming_second(1)
         await fill(postgres_url, [Wanted("acme", at(instant), instant, {}) for _ in range(20)])
-        proxy.loses_commits = True
+        proxy.commits = "unanswered"
         await ledger_when(postgres_url, lambda rows: rows.runs, 10, "the commit was made")
         await asyncio.sleep(0.5)
-        proxy.loses_commits = False
-        assert proxy.lost_commits > 0
+        proxy.commits = "pass"
+        assert proxy.counts["unanswered"] > 0
         assert engine.alive
         ledger = await ledger_when(
             postgres_url, lambda rows: rows.spent, RESUME_SECONDS, "all have ended"
@@ -195,6 +205,102 @@ async def test_a_worker_whose_database_hangs_stops_its_work_before_another_takes
     (run,) = ledger.runs
     assert (run.attempt, run.lost_count) == (2, 1)
     assert len(cut_off.journal("started")) == len(other.journal("started")) == 1
+
+
+async def test_an_engine_that_starts_while_the_database_hangs_waits_for_it(
+    postgres_url: str, start_engine: StartEngine
+) -> None:
+    async with Proxy(postgres_url) as proxy:
+        proxy.stall()
+        engine = start_engine(proxy.url)
+        await until(lambda: "waiting for the database" in engine.log, 20, "it says so")
+        assert engine.alive
+        proxy.flow()
+        took = await until(lambda: engine.journal("ready"), RESUME_SECONDS, "it is ready")
+        print(f"ready {took:.2f} s after the database answered")
+
+
+@pytest.fixture
+async def service(postgres_url: str, tmp_path: Path) -> AsyncIterator[Service]:
+    async with Proxy(postgres_url) as proxy:
+        environment = {"TICKWRIGHT_DATABASE_URL": proxy.url, "TICKWRIGHT_GRACE_SECONDS": "5"}
+        app = f"{stuck_app.__name__}:scheduler"
+        args = command_line("serve", "--port", "0", "--app", app)
+        process = Process("service", args, tmp_path, environment, doomed=True)
+        try:
+            await process.says("answers at ")
+            url = re.search(r"answers at (\S+);", process.log)
+            assert url is not None
+            async with httpx.AsyncClient(base_url=url[1], timeout=30) as client:
+                yield Service(process, proxy, client)
+        finally:
+            proxy.flow()
+            process.end()
+            print(f"--- {process.name}, pid {process.pid} ---\n{process.log[-5000:]}")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A `tickwright serve` whose database is behind a proxy."""
+
+    process: Process
+    proxy: Proxy
+    client: httpx.AsyncClient
+
+    @property
+    def executed(self) -> int:
+        return self.process.log.count(stuck_app.HELD_UP)
+
+    async def ready(self, seconds: float) -> None:
+        async with asyncio.timeout(seconds):
+            while True:
+                if (await self.client.get("/ready")).status_code == 200:
+                    return
+                await asyncio.sleep(0.1)
+
+    async def timed(self, method: str, path: str, **given: Any) -> tuple[httpx.Response, float]:
+        began = time.monotonic()
+        answer = await self.client.request(method, path, **given)
+        return answer, time.monotonic() - began
+
+
+async def test_a_service_whose_database_hangs_says_so_and_goes_on_by_itself(
+    postgres_url: str, service: Service
+) -> None:
+    await service.ready(20)
+    instant = await coming_second(0)
+    trigger = every(SECOND, anchor=instant)
+    await fill(postgres_url, [Wanted("acme", trigger, instant, {"hold_up": 0})])
+    await until(lambda: service.executed >= 2, 10, "work is under way")
+
+    service.proxy.stall()
+    rule = {"type": "interval", "every": "1h"}
+    refused = [
+        asyncio.create_task(service.timed("GET", "/schedules")),
+        asyncio.create_task(
+            service.timed("POST", "/schedules", json={"jobKey": "x", "trigger": rule})
+        ),
+        asyncio.create_task(service.timed("GET", "/api/jobs")),
+    ]
+    while not all(task.done() for task in refused):
+        (live, soon), (ready, later) = await asyncio.gather(
+            service.timed("GET", "/live"), service.timed("GET", "/ready")
+        )
+        assert (live.status_code, ready.status_code) == (200, 503)
+        assert soon < 1
+        assert later < LONGEST_PROBE_SECONDS
+        await asyncio.sleep(0.5)
+    for task in refused:
+        answer, took = task.result()
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert took < LONGEST_REQUEST_SECONDS
+
+    before = service.executed
+    service.proxy.flow()
+    resumed = await until(lambda: service.executed > before, RESUME_SECONDS, "work resumes")
+    await service.ready(RESUME_SECONDS - resumed)
+    assert (await service.client.get("/schedules")).status_code == 200
+    assert service.process.alive
 
 
 def online(workers: list[Any]) -> int:

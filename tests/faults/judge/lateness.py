@@ -1,0 +1,48 @@
+"""Nothing happens before its time, and whatever happens late has a fault to thank for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.faults.judge.case import Case, Run, Violation
+
+PROMPT = 5.0
+"""Seconds from the nominal instant within which work starts while nothing is wrong."""
+
+_ROUNDING = 0.001
+
+
+def never_early(case: Case) -> Iterator[Violation]:
+    for run in case.automatic:
+        if run.born.at < run.through - _ROUNDING:
+            yield Violation("early", f"{run} was decided at {run.born.at:.3f}")
+        for delivery in case.deliveries_of.get(run.id, []):
+            if delivery.at < run.nominal - _ROUNDING:
+                yield Violation("early", f"{run} was delivered at {delivery.at:.3f}")
+
+
+def explained(case: Case) -> Iterator[Violation]:
+    """No start is late unless something was done to the system in the meantime."""
+    for run, late in starts(case):
+        started_at = run.claims()[0].at
+        if late > PROMPT and not case.troubled(started_at - late, started_at):
+            yield Violation("late", f"{run} started {late:.1f} s late without a cause")
+
+
+def starts(case: Case) -> Iterator[tuple[Run, float]]:
+    """Each automatic run that was taken by a worker, and how late that was.
+
+    A single time may have passed before somebody asked for it, and is late only from then on.
+    """
+    for run in case.automatic:
+        claims = run.claims()
+        if claims:
+            yield run, claims[0].at - max(run.nominal, _asked_at(case, run))
+
+
+def _asked_at(case: Case, run: Run) -> float:
+    """When the rule behind it was asked for, at the earliest."""
+    life = case.lives.get(run.first["schedule_id"])
+    phases = life.phases if life else []
+    second = round(run.nominal)
+    return next((p.earliest for p in reversed(phases) if p.may(second)), run.nominal)
