@@ -43,7 +43,7 @@ format: .venv/.tools ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 test: check ## Every check and test that runs before a change lands
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-long: check ## The same with the long forms
 	ORACLE_CASES=100000 FAULT_REPEATS=20 $(BIN)/python -m pytest --timeout 3600

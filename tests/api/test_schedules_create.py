@@ -43,7 +43,12 @@ async def test_the_whole_schedule_comes_back(client: httpx.AsyncClient) -> None:
     assert (created["status"], created["enabled"], created["health"]) == ("active", True, "ok")
     assert (created["createdBy"], created["source"], created["version"]) == ("api", "user", 1)
     assert created["createdAt"] == created["updatedAt"] == "2040-01-02T09:00:00Z"
-    assert created["registered"]["policy"] == {"maxRuns": 7, "misfire": "skip", "overlap": "allow"}
+    assert created["registered"]["policy"] == {
+        "maxRuns": 7,
+        "misfire": "skip",
+        "overlap": "allow",
+        "overlapLimit": 1,
+    }
     assert created["override"] == {}
     counters = ("firedCount", "runCount", "successCount", "failureCount")
     assert [created[name] for name in counters] == [0, 0, 0, 0]

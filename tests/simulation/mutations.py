@@ -46,8 +46,7 @@ def cursor_committed_first() -> Change:
     ) -> Fired:
         async with self._database.hot() as c:
             rows = await self._sql.due(c, now, limit)
-            ids = [row["schedule_id"] for row in rows]
-            opened = await self._sql.open_schedules(c, ids) if rows else set()
+            opened = await self._opened(c, rows)
             plans = [plan(firing._due(row, opened)) for row in rows]
             await self._sql.advance(c, [firing._cursor(each) for each in plans])
         if not rows:

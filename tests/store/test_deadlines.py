@@ -34,7 +34,7 @@ POSTGRES = "tickwright.store.postgres.database"
 SQLITE = "tickwright.store.sqlite.database"
 DEADLINE = 0.8
 CONNECTING = 2.0
-SLACK = 1.5
+SLACK = 5.0
 LOCK = "LOCK TABLE tickwright.runs IN ACCESS EXCLUSIVE MODE"
 NEVER_ENDING = (
     "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT max(n) FROM c"
@@ -42,11 +42,16 @@ NEVER_ENDING = (
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+async def impatient(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     monkeypatch.setattr(f"{POSTGRES}._CALL_SECONDS", DEADLINE)
     monkeypatch.setattr(f"{POSTGRES}._PING_SECONDS", DEADLINE)
     monkeypatch.setattr(f"{POSTGRES}._CONNECT_SECONDS", CONNECTING)
     monkeypatch.setattr(f"{SQLITE}._CALL_SECONDS", DEADLINE)
+    yield
+    # A thread that hung answers its loop in the end, which must not be closed by then.
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, 3)
 
 
 @pytest.fixture
@@ -291,7 +296,7 @@ async def until_writable(store: Store) -> None:
 
 async def until_available(call: Callable[[], Awaitable[Any]]) -> None:
     """Ask again until there is an answer: the thread that hung needs a moment to let go."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             with suppress(StoreUnavailable):
                 await call()

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from tickwright.model.plan import Decision, Due, Plan
+from tickwright.model.plan import NONE_OPEN, Decision, Due, OpenRuns, Plan
 from tickwright.model.run import Cause, RunStatus
 from tickwright.model.schedule import Cursor, Misfire, Overlap, ScheduleStatus
 from tickwright.store.base import Fired, Store
@@ -76,7 +76,6 @@ async def test_the_plan_sees_the_schedule_as_it_is(store: Store) -> None:
             trigger="",
             next_run_at=NOW - SECOND,
             fired_count=4,
-            open=False,
             ends_at=NOW + DAY,
             max_runs=9,
             misfire=Misfire.SKIP,
@@ -127,9 +126,9 @@ async def test_an_open_run_is_seen_under_overlap_skip_only(store: Store, status:
         assert len(await store.queue.claim(offer, NOW)) == 2
     names = {each.id: each.key for each in [await read(store, k) for k in ("skip", "ended")]}
     assert {names.get(d.schedule_id, "?"): d.open for d in await dues(store)} == {
-        "skip": True,
-        "ended": False,
-        "?": False,
+        "skip": OpenRuns(1),
+        "ended": NONE_OPEN,
+        "?": NONE_OPEN,
     }
 
 
@@ -137,7 +136,7 @@ async def test_a_run_that_waits_for_its_next_try_is_open(store: Store) -> None:
     offer = await online(store)
     await queue_up(store, overlap=Overlap.SKIP)
     await store.queue.finish([retried(run) for run in await store.queue.claim(offer, NOW)])
-    assert [d.open for d in await dues(store)] == [True]
+    assert [d.open for d in await dues(store)] == [OpenRuns(1)]
 
 
 async def test_decisions_without_work_are_kept_and_told(store: Store) -> None:

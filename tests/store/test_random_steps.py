@@ -65,7 +65,7 @@ def plan(d: Due) -> Plan:
 
 
 def _decide(d: Due, at: datetime) -> Decision:
-    if d.open and d.overlap is Overlap.SKIP:
+    if d.open.active and d.overlap is Overlap.SKIP:
         return Decision(at, RunStatus.SKIPPED, "overlap")
     return Decision(at, RunStatus.QUEUED)
 

@@ -159,8 +159,8 @@ async def test_a_start_and_a_firing_never_overlap(store: Store, another: Another
         seen: list[bool] = []
 
         def plan(d: Any, seen: list[bool] = seen) -> Any:
-            seen.append(d.open)
-            return due(RunStatus.SKIPPED if d.open else RunStatus.QUEUED)(d)
+            seen.append(bool(d.open.active))
+            return due(RunStatus.SKIPPED if d.open.active else RunStatus.QUEUED)(d)
 
         await asyncio.gather(add(store, ACME, key), fire(second, NOW, plan), return_exceptions=True)
         await fire(second, NOW, plan)

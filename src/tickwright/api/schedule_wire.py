@@ -23,7 +23,14 @@ from tickwright.api.wire import (
 )
 from tickwright.model.errors import TickwrightError
 from tickwright.model.schedule import Health, Misfire, Overlap, Schedule, ScheduleStatus
-from tickwright.service.options import MAX_DESCRIPTION, MAX_KEY, MAX_NAME, camel, check_trigger
+from tickwright.service.options import (
+    MAX_DESCRIPTION,
+    MAX_KEY,
+    MAX_LINE,
+    MAX_NAME,
+    camel,
+    check_trigger,
+)
 
 Trigger = Annotated[
     JsonObject,
@@ -78,6 +85,9 @@ class _Options(Body):
     )
     overlap: OverlapWord = Field(
         default=Overlap.SKIP, description="What becomes of an occurrence while a run is still open."
+    )
+    overlap_limit: Annotated[int, Field(ge=1, le=MAX_LINE)] = Field(
+        default=1, description="How many runs may wait for the open one, under `queue`."
     )
     enabled: bool = Field(default=True, description="false: paused.")
     name: ShortText | None = None
@@ -169,6 +179,7 @@ class ScheduleAnswer(Answer):
     max_runs: int | None
     misfire: Misfire
     overlap: Overlap
+    overlap_limit: int
     status: ScheduleStatus
     status_reason: str | None
     enabled: bool
@@ -215,6 +226,7 @@ def schedule_answer(schedule: Schedule, health: Health) -> ScheduleAnswer:
         max_runs=schedule.max_runs,
         misfire=schedule.misfire,
         overlap=schedule.overlap,
+        overlap_limit=schedule.overlap_limit,
         status=schedule.status,
         status_reason=schedule.status_reason,
         enabled=schedule.status is ScheduleStatus.ACTIVE,

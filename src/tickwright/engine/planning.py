@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from tickwright.model.plan import Decision, Due, Plan
-from tickwright.model.run import RunStatus
+from tickwright.model.run import Gate, RunStatus
 from tickwright.model.schedule import MISFIRE_THRESHOLD, Misfire, Overlap
 from tickwright.model.storable import storable_text
 from tickwright.triggers.base import Trigger
@@ -49,6 +49,7 @@ def plan(due: Due, trigger: Trigger, now: datetime, step: NextAfter = next_after
     decisions = _stretch(undone, RunStatus.MISSED, reason)
     fired, exhausted = _fire(due, firing, decisions)
     spent = exhausted or upcoming is None
+    replaces = due.overlap is Overlap.CANCEL_RUNNING and bool(due.open.active or due.open.waiting)
     return Plan(
         schedule_id=due.schedule_id,
         decisions=decisions,
@@ -56,6 +57,7 @@ def plan(due: Due, trigger: Trigger, now: datetime, step: NextAfter = next_after
         decided_through=_end_of(decisions),
         fired_count=due.fired_count + fired,
         spent=spent,
+        make_way=replaces and fired > 0,
     )
 
 
@@ -102,19 +104,34 @@ def _moments(
 
 def _fire(due: Due, firing: list[datetime], decisions: list[Decision]) -> tuple[int, bool]:
     """Append what fires and what overlap skips; how many fired, and whether that was the last."""
-    fired, busy = 0, due.open
     room = None if due.max_runs is None else due.max_runs - due.fired_count
+    active, waiting = due.open.active, due.open.waiting
+    if due.overlap is Overlap.CANCEL_RUNNING:
+        # Of several at once each would only make way for the next.
+        decisions += _stretch(firing[:-1], RunStatus.SKIPPED, "overlap")
+        firing, waiting = firing[-1:], 0
+    fired = 0
     skipped: list[datetime] = []
     for moment in firing:
         if room is not None and fired >= room:
             break
-        if busy and due.overlap is Overlap.SKIP:
+        if due.overlap is Overlap.ALLOW or not active + waiting:
+            decisions.append(Decision(moment, RunStatus.QUEUED))
+            active += 1
+        elif waiting < _line(due):
+            decisions.append(Decision(moment, RunStatus.QUEUED, gate=Gate.OVERLAP))
+            waiting += 1
+        else:
             skipped.append(moment)
             continue
-        decisions.append(Decision(moment, RunStatus.QUEUED))
-        fired, busy = fired + 1, True
+        fired += 1
     decisions += _stretch(skipped, RunStatus.SKIPPED, "overlap")
     return fired, room is not None and fired >= room
+
+
+def _line(due: Due) -> int:
+    """How many runs may wait for an earlier one's end."""
+    return due.overlap_limit if due.overlap.serial else 0
 
 
 def _end_of(decisions: list[Decision]) -> datetime | None:

@@ -39,6 +39,7 @@ class Gate(StrEnum):
     """What a queued run waits for before it may be claimed."""
 
     TIME = "time"
+    OVERLAP = "overlap"
     HOLD = "hold"
 
 
@@ -113,7 +114,8 @@ class Attempt:
 class Claimed:
     """A run in the hands of one worker: what executing it needs, and the fence for finishing it.
 
-    Not frozen, because it is made by the thousand on the hot path.
+    With `serial` another run of its schedule may wait for its end. Not frozen, because it is made
+    by the thousand on the hot path.
     """
 
     id: UUID
@@ -133,6 +135,7 @@ class Claimed:
     policy: Policy = DEFAULT_POLICY
     started_at: datetime | None = None
     worker_id: UUID | None = None
+    serial: bool = False
 
     @property
     def idempotency_key(self) -> str:

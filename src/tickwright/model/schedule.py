@@ -44,7 +44,14 @@ class Overlap(StrEnum):
     """What becomes of an occurrence while an earlier run of the schedule is open."""
 
     SKIP = "skip"
+    QUEUE = "queue"
+    CANCEL_RUNNING = "cancel_running"
     ALLOW = "allow"
+
+    @property
+    def serial(self) -> bool:
+        """Whether a run may wait for an earlier one's end."""
+        return self in (Overlap.QUEUE, Overlap.CANCEL_RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,7 @@ class Schedule:
     max_runs: int | None = None
     misfire: Misfire = Misfire.FIRE_ONCE
     overlap: Overlap = Overlap.SKIP
+    overlap_limit: int = 1
     status: ScheduleStatus = ScheduleStatus.ACTIVE
     status_reason: str | None = None
     name: str | None = None
@@ -137,6 +145,7 @@ class Schedule:
             "maxRuns": self.max_runs,
             "misfire": self.misfire.value,
             "overlap": self.overlap.value,
+            "overlapLimit": self.overlap_limit,
             "status": self.status.value,
             "name": self.name,
             "description": self.description,

@@ -21,7 +21,7 @@ Layer = Mapping[str, Mapping[str, Any]]
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "trigger": ("trigger", "starts_at", "ends_at"),
     "target": ("target", "payload"),
-    "policy": ("max_runs", "misfire", "overlap"),
+    "policy": ("max_runs", "misfire", "overlap", "overlap_limit"),
     "status": ("enabled",),
 }
 _DEFAULTS: Mapping[str, Any] = {
@@ -31,6 +31,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "max_runs": None,
     "misfire": Misfire.FIRE_ONCE.value,
     "overlap": Overlap.SKIP.value,
+    "overlap_limit": 1,
     "enabled": True,
 }
 
@@ -79,6 +80,7 @@ def with_layers(schedule: Schedule, registered: Layer, override: Layer) -> Sched
         max_runs=values["max_runs"],
         misfire=Misfire(values["misfire"]),
         overlap=Overlap(values["overlap"]),
+        overlap_limit=values.get("overlap_limit", 1),
     )
 
 

@@ -20,6 +20,7 @@ MAX_KEY = 255
 MAX_NAME = 255
 MAX_DESCRIPTION = 2000
 MAX_SOURCE = 100
+MAX_LINE = 100
 WALL_CLOCK = ("cron",)
 _KEY = re.compile(r"[A-Za-z0-9_.:@-][A-Za-z0-9_.:@ -]*")
 E = TypeVar("E", bound=StrEnum)
@@ -37,6 +38,7 @@ class ScheduleOptions(TypedDict, total=False):
     max_runs: int | None
     misfire: Misfire | str
     overlap: Overlap | str
+    overlap_limit: int
     enabled: bool
     name: str | None
     description: str | None
@@ -136,6 +138,12 @@ def _count(name: str, value: object) -> int | None:
     return value
 
 
+def _line(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_LINE:
+        raise InvalidInput(name, f"must be a whole number from 1 to {MAX_LINE}")
+    return value
+
+
 def _flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise InvalidInput(name, "must be true or false")
@@ -183,6 +191,7 @@ _CHECKS: dict[str, Check] = {
     "max_runs": _count,
     "misfire": _one_of(Misfire),
     "overlap": _one_of(Overlap),
+    "overlap_limit": _line,
     "enabled": _flag,
     "name": _text(MAX_NAME),
     "description": _text(MAX_DESCRIPTION),

@@ -1,4 +1,4 @@
-"""Cancelling runs that nobody has begun.
+"""Cancelling runs that nobody has begun, and asking those that are under way to stop.
 
 Invariant: a cancelled run is counted in the day's roll-up by the transaction that cancels it.
 """
@@ -45,3 +45,13 @@ async def cancel_queued(
                 set_={"cancelled": t.days.c.cancelled + counted.excluded.cancelled},
             )
         )
+
+
+async def ask_to_stop(
+    c: AsyncConnection, t: Tables, which: sa.ColumnElement[bool], now: datetime
+) -> None:
+    """Ask the running ones of these runs to stop; the first to ask gives the time."""
+    r = t.runs
+    asked = sa.func.coalesce(r.c.cancel_requested_at, sa.bindparam(None, now, r.c.run_at.type))
+    running = sa.update(r).where(which, r.c.status == "running")
+    await c.execute(running.values(cancel_requested_at=asked))

@@ -6,7 +6,8 @@ together with the rows that decide what it moved over.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -14,7 +15,7 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from tickwright.model.plan import Decision, Due, Plan
+from tickwright.model.plan import NONE_OPEN, Decision, Due, OpenRuns, Plan
 from tickwright.model.run import Cause, Claimed, RunStatus
 from tickwright.model.schedule import Misfire, Overlap
 from tickwright.model.scope import Scope
@@ -44,12 +45,16 @@ class SqlFiring:
             rows = await self._sql.due(c, now, limit)
             if not rows:
                 return Fired()
-            guarded = [row["schedule_id"] for row in rows if row["overlap"] != Overlap.ALLOW]
-            opened = await self._sql.open_schedules(c, guarded) if guarded else set()
+            opened = await self._opened(c, rows)
             plans = [plan(_due(row, opened)) for row in rows]
             if offer is not None and not await self._may_claim(c, offer, now):
                 offer = None
             return await self._write(c, now, _Batch(rows, plans, offer))
+
+    async def _opened(self, c: Any, rows: list[Any]) -> dict[UUID, OpenRuns]:
+        guarded = [row["schedule_id"] for row in rows if row["overlap"] != Overlap.ALLOW]
+        found = await self._sql.open_runs(c, guarded) if guarded else []
+        return {row["schedule_id"]: OpenRuns(row["active"], row["waiting"]) for row in found}
 
     async def next_due(self) -> datetime | None:
         async with self._database.hot() as c:
@@ -60,7 +65,12 @@ class SqlFiring:
 
     async def _write(self, c: Any, now: datetime, batch: _Batch) -> Fired:
         batch.decide()
+        replaced = [plan.schedule_id for plan in batch.plans if plan.make_way]
+        if replaced:
+            await self._make_way(c, replaced, now)
         inserted = await self._sql.insert_runs(c, batch.inserts) if batch.inserts else set()
+        if replaced:
+            await self._sql.let_go(c, replaced)
         await self._sql.advance(c, [_cursor(plan) for plan in batch.plans])
         spent = [plan.schedule_id for plan in batch.plans if plan.spent]
         if spent:
@@ -71,6 +81,13 @@ class SqlFiring:
         if fired.queued:
             await self._sql.notify(c, "ready")
         return fired
+
+    async def _make_way(self, c: Any, ids: list[UUID], now: datetime) -> None:
+        ended = await self._sql.make_way(c, ids, now)
+        cancelled = Counter(row["schedule_id"] for row in ended if row["status"] == "cancelled")
+        if cancelled:
+            await self._sql.count_days(c, _cancelled_days(cancelled, now))
+        await self._sql.notify(c, "cancel")
 
 
 class _Everything:
@@ -99,7 +116,7 @@ class _Batch:
     def _add(self, row: Any, decision: Decision) -> None:
         run_id = new_id()
         fired = decision.status is RunStatus.QUEUED
-        claim = fired and self._fits(row)
+        claim = fired and decision.gate is None and self._fits(row)
         if claim:
             self._room -= 1
             self._claims.append((run_id, row, decision.nominal_at))
@@ -123,6 +140,7 @@ class _Batch:
                 row["priority"] or DEFAULT_PRIORITY,
                 self._offer.worker_id if claim and self._offer else None,
                 1 if claim else 0,
+                decision.gate,
             )
         )
 
@@ -149,17 +167,18 @@ class _Batch:
                 yield scope_of(row["scope_key"]), plan.schedule_id, plan.parked
 
 
-def _due(row: Any, opened: set[UUID]) -> Due:
+def _due(row: Any, opened: Mapping[UUID, OpenRuns]) -> Due:
     return Due(
         schedule_id=row["schedule_id"],
         trigger=row["trigger"],
         next_run_at=row["next_run_at"],
         fired_count=row["fired_count"],
-        open=row["schedule_id"] in opened,
+        open=opened.get(row["schedule_id"], NONE_OPEN),
         ends_at=row["ends_at"],
         max_runs=row["max_runs"],
         misfire=_MISFIRES[row["misfire"]],
         overlap=_OVERLAPS[row["overlap"]],
+        overlap_limit=row["overlap_limit"],
     )
 
 
@@ -172,6 +191,10 @@ def _cursor(plan: Plan) -> tuple[Any, ...]:
         plan.spent,
         plan.parked,
     )
+
+
+def _cancelled_days(cancelled: Counter[UUID], now: datetime) -> list[tuple[Any, ...]]:
+    return [(key, now.date(), 0, 0, cancelled[key], 0, 0, 0, 0) for key in sorted(cancelled)]
 
 
 def _claimed(run_id: UUID, row: Any, nominal_at: datetime, worker_id: UUID | None) -> Claimed:
@@ -190,4 +213,5 @@ def _claimed(run_id: UUID, row: Any, nominal_at: datetime, worker_id: UUID | Non
         lease_token=1,
         policy=policy_from_text(row["policy"]),
         worker_id=worker_id,
+        serial=_OVERLAPS[row["overlap"]].serial,
     )

@@ -12,14 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tickwright.model.errors import Conflict, NotFound, NotPossible
 from tickwright.model.page import Page
+from tickwright.model.plan import OpenRuns
 from tickwright.model.run import Attempt, Cause, Gate, Items, Run, RunStatus
 from tickwright.model.schedule import Overlap, ScheduleStatus
 from tickwright.model.scope import Scope
 from tickwright.store.base import NewRun, Ref, RunQuery
-from tickwright.store.cancelling import cancel_queued
+from tickwright.store.cancelling import ask_to_stop, cancel_queued
 from tickwright.store.database import Database, new_id
 from tickwright.store.listing import is_named, page
-from tickwright.store.settling import has_open_run, queue_and_priority, unstarted
+from tickwright.store.overlapping import advance_lines, make_way, open_runs
+from tickwright.store.settling import queue_and_priority, unstarted
 
 
 class SqlRuns:
@@ -42,14 +44,29 @@ class SqlRuns:
             made = await self._requested(c, scope, new.request_key)
             if made is None:
                 _refuse_status(schedule, new.force)
-                await self._refuse_overlap(c, schedule)
-                made = new_id()
-                await self._insert(c, made, schedule, new, now)
+                made = await self._made(c, schedule, new, now)
                 await self._database.notify(c, "ready")
             row = (await c.execute(self._select().where(self._tables.runs.c.id == made))).one()
         if row.schedule_id != schedule.id:
             raise Conflict("this request has started another schedule before")
         return run_from(row)
+
+    async def _made(self, c: AsyncConnection, schedule: Any, new: NewRun, now: datetime) -> UUID:
+        """A new run, as the overlap policy of its schedule has it: at once, in line, or not."""
+        overlap = Overlap(schedule.overlap)
+        gate = None
+        if overlap is not Overlap.ALLOW:
+            opened = await open_runs(c, self._tables, schedule.id)
+            if overlap is Overlap.CANCEL_RUNNING and (opened.active or opened.waiting):
+                await make_way(c, self._tables, schedule.id, now)
+                opened = await open_runs(c, self._tables, schedule.id)
+            if opened.active or opened.waiting:
+                gate = _in_line(schedule, overlap, opened)
+        made = new_id()
+        await self._insert(c, made, schedule, new, now, gate)
+        if overlap is Overlap.CANCEL_RUNNING:
+            await self._database.notify(c, "cancel")
+        return made
 
     async def get(self, scope: Scope, run_id: UUID) -> Run | None:
         r = self._tables.runs
@@ -86,17 +103,23 @@ class SqlRuns:
     async def cancel(self, scope: Scope, run_id: UUID, *, now: datetime) -> Run | None:
         r = self._tables.runs
         mine = (r.c.scope_key == scope.key, r.c.id == run_id)
-        running = sa.update(r).where(*mine, r.c.status == "running")
         async with self._database.write() as c:
             await c.execute(sa.select(r.c.id).where(*mine).with_for_update())
             await cancel_queued(c, self._tables, sa.and_(*mine), "cancelled", now)
-            asked = sa.func.coalesce(
-                r.c.cancel_requested_at, sa.bindparam(None, now, r.c.run_at.type)
-            )
-            await c.execute(running.values(cancel_requested_at=asked))
+            await ask_to_stop(c, self._tables, sa.and_(*mine), now)
             await self._database.notify(c, "cancel")
             row = (await c.execute(self._select().where(*mine))).one_or_none()
-        return run_from(row) if row else None
+        if row is None:
+            return None
+        if row.schedule_id is not None and row.status == "cancelled":
+            await self._advance_line(row.schedule_id)
+        return run_from(row)
+
+    async def _advance_line(self, schedule_id: UUID) -> None:
+        """After the commit: cursors are locked before runs everywhere."""
+        async with self._database.write() as c:
+            if await advance_lines(c, self._tables, [schedule_id]):
+                await self._database.notify(c, "ready")
 
     def _select(self) -> sa.Select[Any]:
         r, s = self._tables.runs, self._tables.schedules
@@ -145,14 +168,14 @@ class SqlRuns:
         found: UUID | None = (await c.execute(same)).scalar_one_or_none()
         return found
 
-    async def _refuse_overlap(self, c: AsyncConnection, schedule: Any) -> None:
-        if schedule.overlap == Overlap.ALLOW:
-            return
-        if await has_open_run(c, self._tables, schedule.id):
-            raise Conflict("an earlier run of this schedule is still open")
-
     async def _insert(
-        self, c: AsyncConnection, run_id: UUID, schedule: Any, new: NewRun, now: datetime
+        self,
+        c: AsyncConnection,
+        run_id: UUID,
+        schedule: Any,
+        new: NewRun,
+        now: datetime,
+        gate: Gate | None,
     ) -> None:
         values = {
             "id": run_id,
@@ -164,6 +187,7 @@ class SqlRuns:
             "own_key": f"m:{run_id}",
             "request_key": new.request_key,
             "status": "queued",
+            "gate": gate,
             "target": schedule.target,
             "payload": schedule.payload if new.payload is None else new.payload,
             "triggered_by": new.triggered_by,
@@ -178,6 +202,12 @@ def _refuse_status(schedule: Any, force: bool) -> None:
         raise NotPossible("a cancelled schedule cannot be run")
     if schedule.status != ScheduleStatus.ACTIVE and not force:
         raise NotPossible(f"the schedule is {schedule.status}; `force` runs it nevertheless")
+
+
+def _in_line(schedule: Any, overlap: Overlap, opened: OpenRuns) -> Gate:
+    if overlap.serial and opened.waiting < schedule.overlap_limit:
+        return Gate.OVERLAP
+    raise Conflict("an earlier run of this schedule is still open")
 
 
 def run_from(row: Any) -> Run:

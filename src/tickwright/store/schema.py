@@ -50,6 +50,7 @@ Json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=Tru
 OPEN = "status IN ('queued', 'running')"
 READY = "status = 'queued' AND gate IS NULL"
 WAITING = "status = 'queued' AND gate = 'time'"
+IN_LINE = "status = 'queued' AND gate = 'overlap'"
 RUNNING = "status = 'running'"
 
 
@@ -111,6 +112,7 @@ class Tables:
             sa.Column("created_at", Moment, nullable=False),
             sa.Column("updated_at", Moment, nullable=False),
             sa.Column("deleted_at", Moment),
+            sa.Column("overlap_limit", sa.Integer, nullable=False, server_default="1"),
             self._index(
                 "schedules_key", "scope_key", "key", unique=True, where="deleted_at IS NULL"
             ),
@@ -218,6 +220,7 @@ class Tables:
             ),
             self._index("runs_claim", "scope_key", sa.text("priority DESC"), "run_at", where=READY),
             self._index("runs_waiting", "run_at", where=WAITING),
+            self._index("runs_in_line", "schedule_id", where=IN_LINE),
             self._index("runs_open", "schedule_id", where=OPEN),
             self._index("runs_running", "worker_id", where=RUNNING),
             self._index("runs_history", "scope_key", "id"),

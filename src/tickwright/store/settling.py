@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,8 +20,9 @@ from tickwright.model.run import RunStatus
 from tickwright.model.schedule import Cursor, Schedule
 from tickwright.store.base import Settle
 from tickwright.store.database import new_id
+from tickwright.store.overlapping import advance_lines, make_way, open_runs
 from tickwright.store.policies import DEFAULT_PRIORITY, DEFAULT_QUEUE
-from tickwright.store.schema import OPEN, Tables
+from tickwright.store.schema import Tables
 from tickwright.store.statements import inserting
 
 
@@ -33,15 +33,13 @@ async def settled(c: AsyncConnection, t: Tables, schedule: Schedule, by: Settle)
     """
     while (due_at := schedule.cursor.next_run_at) is not None and due_at <= by.now:
         plan = by.plan(await _due(c, t, schedule, due_at))
+        if plan.make_way:
+            await make_way(c, t, schedule.id, by.now)
         await _insert(c, t, schedule, plan.decisions)
+        if plan.make_way:
+            await advance_lines(c, t, [schedule.id])
         schedule = replace(schedule, cursor=_moved(schedule.cursor, plan))
     return schedule
-
-
-async def has_open_run(c: AsyncConnection, t: Tables, schedule_id: UUID) -> bool:
-    """Whether some run of the schedule is queued or running."""
-    found = sa.select(t.runs.c.id).where(t.runs.c.schedule_id == schedule_id, sa.text(OPEN))
-    return (await c.execute(found.limit(1))).first() is not None
 
 
 async def queue_and_priority(
@@ -78,11 +76,12 @@ async def _due(c: AsyncConnection, t: Tables, schedule: Schedule, due_at: dateti
         trigger=dumps(dict(schedule.trigger)),
         next_run_at=due_at,
         fired_count=schedule.cursor.fired_count,
-        open=await has_open_run(c, t, schedule.id),
+        open=await open_runs(c, t, schedule.id),
         ends_at=schedule.ends_at,
         max_runs=schedule.max_runs,
         misfire=schedule.misfire,
         overlap=schedule.overlap,
+        overlap_limit=schedule.overlap_limit,
     )
 
 
@@ -126,6 +125,7 @@ def _row(schedule: Schedule, decision: Decision) -> dict[str, Any]:
         "reason": decision.reason,
         "through_at": decision.through_at,
         "count": decision.count,
+        "gate": decision.gate,
         "target": dict(schedule.target) if fired else None,
         "payload": dict(schedule.payload) if fired else None,
     }

@@ -134,7 +134,7 @@ def pause_outside_the_transaction() -> None:
             return Fired()
         await asyncio.sleep(2 * GAP_SECONDS)
         async with self._database.hot() as c:
-            opened = await self._sql.open_schedules(c, [row["schedule_id"] for row in rows])
+            opened = await self._opened(c, rows)
             plans = [plan(_due(row, opened)) for row in rows]
             return await self._write(c, now, _Batch(rows, plans, None))
 

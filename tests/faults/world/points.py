@@ -36,7 +36,7 @@ _OPERATIONS: dict[str, tuple[type, str]] = {
 
 _STATEMENTS = {
     "fire.due_read": "due",
-    "fire.open_read": "open_schedules",
+    "fire.open_read": "open_runs",
     "fire.inserted": "insert_runs",
     "fire.advanced": "advance",
     "fire.completed": "complete",

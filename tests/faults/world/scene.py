@@ -185,9 +185,14 @@ class Look:
         self._tables = tables
 
     async def started(self) -> bool:
-        """Whether a run is under way, and marked so."""
-        runs = self._tables.runs
-        return await self._any(runs.c.status == "running", runs.c.started_at.is_not(None))
+        """Whether a slow run is under way, marked so, and not about to end."""
+        runs, schedules = self._tables.runs, self._tables.schedules
+        return await self._any(
+            runs.c.status == "running",
+            runs.c.started_at >= datetime.fromtimestamp(now() - _SLOW / 2, UTC),
+            runs.c.schedule_id == schedules.c.id,
+            schedules.c.key == "slow",
+        )
 
     async def nothing_overdue(self) -> bool:
         cursors = self._tables.cursors

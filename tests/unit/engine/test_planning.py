@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from tickwright.engine.planning import MAX_MOMENTS, first_run, park, plan
-from tickwright.model.plan import Decision, Due, Plan
-from tickwright.model.run import RunStatus
+from tickwright.model.plan import NONE_OPEN, Decision, Due, OpenRuns, Plan
+from tickwright.model.run import Gate, RunStatus
 from tickwright.model.schedule import Misfire, Overlap
 from tickwright.triggers import Trigger
 from tickwright.triggers.cron import cron
@@ -31,7 +31,7 @@ def due(**changes: Any) -> Due:
         "trigger": "",
         "next_run_at": NINE,
         "fired_count": 0,
-        "open": False,
+        "open": NONE_OPEN,
     }
     return Due(**(given | changes))
 
@@ -169,13 +169,13 @@ def test_a_backlog_of_exactly_one_tick_fires_its_newest() -> None:
 
 
 def test_while_a_run_is_open_an_occurrence_is_skipped() -> None:
-    made = plan(due(open=True), HOURLY, NINE)
+    made = plan(due(open=OpenRuns(1)), HOURLY, NINE)
     assert decided(made) == [(NINE, SKIPPED, "overlap", 1)]
     assert (made.next_run_at, made.fired_count) == (NINE + HOUR, 0)
 
 
 def test_with_allow_an_open_run_holds_nothing_up() -> None:
-    made = plan(due(open=True, overlap=Overlap.ALLOW), HOURLY, NINE)
+    made = plan(due(open=OpenRuns(1), overlap=Overlap.ALLOW), HOURLY, NINE)
     assert decided(made) == [(NINE, QUEUED, None, 1)]
 
 
@@ -195,11 +195,49 @@ def test_a_late_timer_loses_no_tick() -> None:
 
 
 def test_the_newest_missed_occurrence_is_skipped_too_while_a_run_is_open() -> None:
-    made = plan(due(open=True), HOURLY, NINE + 2.5 * HOUR)
+    made = plan(due(open=OpenRuns(1)), HOURLY, NINE + 2.5 * HOUR)
     assert decided(made) == [
         (NINE, MISSED, "coalesced", 2),
         (NINE + 2 * HOUR, SKIPPED, "overlap", 1),
     ]
+
+
+def test_in_line_as_many_wait_as_may_and_the_rest_is_skipped() -> None:
+    made = plan(due(overlap=Overlap.QUEUE, overlap_limit=2), SECONDLY, NINE + 4 * SECOND)
+    assert made.decisions == [
+        Decision(NINE, QUEUED),
+        Decision(NINE + SECOND, QUEUED, gate=Gate.OVERLAP),
+        Decision(NINE + 2 * SECOND, QUEUED, gate=Gate.OVERLAP),
+        Decision(NINE + 3 * SECOND, SKIPPED, "overlap", through_at=NINE + 4 * SECOND, count=2),
+    ]
+    assert (made.fired_count, made.make_way) == (3, False)
+
+
+def test_nobody_passes_those_who_wait_already() -> None:
+    state = due(overlap=Overlap.QUEUE, open=OpenRuns(active=0, waiting=1))
+    assert decided(plan(state, HOURLY, NINE)) == [(NINE, SKIPPED, "overlap", 1)]
+
+
+def test_to_replace_what_runs_the_newest_waits_until_it_has_stopped() -> None:
+    state = due(overlap=Overlap.CANCEL_RUNNING, open=OpenRuns(active=1, waiting=1))
+    made = plan(state, SECONDLY, NINE + 2 * SECOND)
+    assert made.decisions == [
+        Decision(NINE, SKIPPED, "overlap", through_at=NINE + SECOND, count=2),
+        Decision(NINE + 2 * SECOND, QUEUED, gate=Gate.OVERLAP),
+    ]
+    assert (made.fired_count, made.make_way) == (1, True)
+
+
+def test_with_nothing_open_there_is_nothing_to_replace() -> None:
+    made = plan(due(overlap=Overlap.CANCEL_RUNNING), HOURLY, NINE)
+    assert made.decisions == [Decision(NINE, QUEUED)]
+    assert made.make_way is False
+
+
+def test_a_schedule_that_may_not_fire_again_replaces_nothing() -> None:
+    state = due(overlap=Overlap.CANCEL_RUNNING, open=OpenRuns(1), max_runs=1, fired_count=1)
+    made = plan(state, HOURLY, NINE)
+    assert (made.decisions, made.make_way, made.spent) == ([], False, True)
 
 
 # Ends
@@ -224,7 +262,7 @@ def test_a_schedule_that_has_had_all_its_runs_fires_no_more() -> None:
 
 
 def test_skipped_and_missed_occurrences_do_not_count_towards_the_permitted_runs() -> None:
-    assert plan(due(max_runs=1, open=True), HOURLY, NINE).spent is False
+    assert plan(due(max_runs=1, open=OpenRuns(1)), HOURLY, NINE).spent is False
     late = plan(due(max_runs=1, misfire=Misfire.SKIP), HOURLY, NINE + 5.5 * HOUR)
     assert (late.fired_count, late.spent) == (0, False)
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickwright.engine.planning import MAX_MOMENTS, first_run, plan
-from tickwright.model.plan import Decision, Due, Plan
-from tickwright.model.run import RunStatus
+from tickwright.model.plan import Decision, Due, OpenRuns, Plan
+from tickwright.model.run import Gate, RunStatus
 from tickwright.model.schedule import MISFIRE_THRESHOLD, Misfire, Overlap
 from tickwright.triggers import Trigger
 from tickwright.triggers.cron import cron
@@ -35,6 +35,7 @@ SCHEDULES = st.fixed_dictionaries(
     {
         "misfire": st.sampled_from(Misfire),
         "overlap": st.sampled_from(Overlap),
+        "overlap_limit": st.integers(1, 3),
         "max_runs": st.none() | st.integers(1, 5),
         "ends_at": st.none() | SECONDS.map(lambda after: BEGIN + 2 * after),
     }
@@ -76,11 +77,11 @@ class History:
 def simulate(trigger: Trigger, options: dict[str, Any], ticks: list[tuple[int, bool]]) -> History:
     history = History(trigger)
     upcoming = first_run(trigger, BEGIN, None, options["ends_at"])
-    state = Due(UUID(int=1), "", upcoming or BEGIN, 0, open=False, **options)
+    state = Due(UUID(int=1), "", upcoming or BEGIN, 0, **options)
     for gap, is_open in ticks:
         history.now += timedelta(seconds=gap)
         while upcoming is not None and upcoming <= history.now:
-            state = replace(state, next_run_at=upcoming, open=is_open)
+            state = replace(state, next_run_at=upcoming, open=OpenRuns(is_open))
             made = plan(state, trigger, history.now)
             history.plans.append((history.now, made))
             state = replace(state, fired_count=made.fired_count)
@@ -170,7 +171,7 @@ def test_nothing_fires_early_and_at_most_the_newest_fires_late(history: History)
 def test_an_open_run_is_never_joined_by_another_unless_overlap_allows_it(
     trigger: Trigger, options: dict[str, Any], ticks: list[tuple[int, bool]]
 ) -> None:
-    open_then = dict[datetime, bool]()
+    open_then, limit = dict[datetime, bool](), options["overlap_limit"]
     now = BEGIN
     for gap, is_open in ticks:
         now += timedelta(seconds=gap)
@@ -178,5 +179,6 @@ def test_an_open_run_is_never_joined_by_another_unless_overlap_allows_it(
     if options["overlap"] is Overlap.ALLOW or len(open_then) < len(ticks):
         return
     for now, made in simulate(trigger, options, ticks).plans:
-        fired = [d for d in made.decisions if d.status is RunStatus.QUEUED]
-        assert len(fired) <= (0 if open_then[now] else 1)
+        gates = [d.gate for d in made.decisions if d.status is RunStatus.QUEUED]
+        assert gates.count(None) <= (0 if open_then[now] else 1)
+        assert gates.count(Gate.OVERLAP) <= (limit if options["overlap"].serial else 0)

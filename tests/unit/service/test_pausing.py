@@ -156,7 +156,7 @@ def act(schedule: Schedule, action: str, now: datetime) -> Schedule:
 
 def fired(schedule: Schedule, due: datetime, now: datetime) -> Schedule:
     rule = trigger_from_json(schedule.trigger)
-    made = plan(Due(schedule.id, "", due, schedule.cursor.fired_count, open=False), rule, now)
+    made = plan(Due(schedule.id, "", due, schedule.cursor.fired_count), rule, now)
     return with_cursor(schedule, next_run_at=made.next_run_at, decided_through=made.decided_through)
 
 

@@ -94,11 +94,18 @@ def test_another_interval_counts_from_its_start_as_at_creation() -> None:
 def test_an_edit_overrides_its_group_and_keeps_the_rest_of_it() -> None:
     schedule = created(payload={"a": 1}, max_runs=3, misfire="skip")
     after = updated(schedule, max_runs=7)
-    assert after.override == {"policy": {"max_runs": 7, "misfire": "skip", "overlap": "skip"}}
+    assert after.override == {
+        "policy": {"max_runs": 7, "misfire": "skip", "overlap": "skip", "overlap_limit": 1}
+    }
     assert after.registered == schedule.registered
     assert (after.max_runs, after.misfire.value, after.payload) == (7, "skip", {"a": 1})
     again = updated(after, overlap="allow")
-    assert again.override["policy"] == {"max_runs": 7, "misfire": "skip", "overlap": "allow"}
+    assert again.override["policy"] == {
+        "max_runs": 7,
+        "misfire": "skip",
+        "overlap": "allow",
+        "overlap_limit": 1,
+    }
 
 
 def test_words_about_a_schedule_are_no_override() -> None:

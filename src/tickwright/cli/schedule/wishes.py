@@ -16,6 +16,8 @@ from tickwright.model.timestamps import from_rfc3339
 if TYPE_CHECKING:
     from tickwright.service.options import ScheduleOptions
 
+_PLAIN = ("name", "description", "category", "max_runs", "misfire", "overlap", "overlap_limit")
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -88,6 +90,10 @@ class Details:
         Overlap | None,
         typer.Option("--overlap", help="While an earlier run is open.", show_default=False),
     ] = None
+    overlap_limit: Annotated[
+        int | None,
+        typer.Option("--overlap-limit", help="How many wait, by `queue`.", show_default=False),
+    ] = None
 
     def options(self) -> ScheduleOptions:
         """What was said, for the scheduler; what was not is absent."""
@@ -100,7 +106,6 @@ class Details:
             found["starts_at"] = from_rfc3339("startsAt", self.starts_at)
         if self.ends_at is not None:
             found["ends_at"] = from_rfc3339("endsAt", self.ends_at)
-        plain = ("name", "description", "category", "max_runs", "misfire", "overlap")
-        said = {name: getattr(self, name) for name in plain}
+        said = {name: getattr(self, name) for name in _PLAIN}
         found.update({name: value for name, value in said.items() if value is not None})  # type: ignore[typeddict-item]
         return found

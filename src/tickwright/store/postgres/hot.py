@@ -25,8 +25,16 @@ class PostgresStatements:
         rows: list[Any] = await c.fetch(_SQL["due"], now, limit)
         return rows
 
-    async def open_schedules(self, c: Any, ids: list[UUID]) -> set[UUID]:
-        return {row[0] for row in await c.fetch(_SQL["open_schedules"], ids)}
+    async def open_runs(self, c: Any, ids: list[UUID]) -> list[Any]:
+        rows: list[Any] = await c.fetch(_SQL["open_runs"], ids)
+        return rows
+
+    async def make_way(self, c: Any, ids: list[UUID], now: datetime) -> list[Any]:
+        rows: list[Any] = await c.fetch(_SQL["make_way"], ids, now)
+        return rows
+
+    async def let_go(self, c: Any, ids: list[UUID]) -> None:
+        await c.execute(_SQL["let_go"], ids)
 
     async def may_claim(self, c: Any, worker_id: UUID, now: datetime) -> bool:
         return bool(await c.fetchval(_SQL["may_claim"], worker_id, now))

@@ -13,19 +13,53 @@ WITH due AS MATERIALIZED (
   FOR UPDATE SKIP LOCKED
 )
 SELECT d.schedule_id, d.next_run_at, d.fired_count, s.trigger::text AS trigger,
-       s.ends_at, s.max_runs, s.misfire, s.overlap, s.scope_key, s.key AS schedule_key,
+       s.ends_at, s.max_runs, s.misfire, s.overlap, s.overlap_limit, s.scope_key, s.key AS schedule_key,
        s.job_key, s.handler, s.target::text AS target, s.payload::text AS payload,
        j.queue, j.priority, j.policy::text AS policy
 FROM due d
 JOIN tickwright.schedules s ON s.id = d.schedule_id
 LEFT JOIN tickwright.jobs j ON j.scope_key = s.scope_key AND j.key = s.job_key
 
--- name: open_schedules
--- Which of these schedules have an open run. A statement of its own, after the cursors are
+-- name: open_runs
+-- How many runs of these schedules are open. A statement of its own, after the cursors are
 -- locked: a run added by hand holds the same lock, so this snapshot sees it.
-SELECT DISTINCT schedule_id
+SELECT schedule_id, count(*) FILTER (WHERE gate IS DISTINCT FROM 'overlap') AS active,
+       count(*) FILTER (WHERE gate = 'overlap') AS waiting
 FROM tickwright.runs
 WHERE schedule_id = ANY($1::uuid[]) AND status IN ('queued', 'running')
+GROUP BY schedule_id
+
+-- name: make_way
+WITH opened AS MATERIALIZED (
+  SELECT id FROM tickwright.runs
+  WHERE schedule_id = ANY($1::uuid[]) AND status IN ('queued', 'running')
+  ORDER BY id FOR UPDATE
+)
+UPDATE tickwright.runs r
+SET status = CASE WHEN r.status = 'queued' THEN 'cancelled' ELSE r.status END,
+    reason = CASE WHEN r.status = 'queued' THEN 'overlap' ELSE r.reason END,
+    finished_at = CASE WHEN r.status = 'queued' THEN $2 ELSE r.finished_at END,
+    gate = NULL,
+    cancel_requested_at = CASE WHEN r.status = 'queued' THEN r.cancel_requested_at
+                               ELSE coalesce(r.cancel_requested_at, $2) END
+FROM opened WHERE r.id = opened.id
+RETURNING r.schedule_id, r.status
+
+-- name: let_go
+-- The oldest in line goes when nothing else of its schedule is open. Cursors are locked.
+UPDATE tickwright.runs r SET gate = NULL
+FROM (
+  SELECT DISTINCT ON (w.schedule_id) w.id
+  FROM tickwright.runs w
+  WHERE w.schedule_id = ANY($1::uuid[]) AND w.status = 'queued' AND w.gate = 'overlap'
+    AND NOT EXISTS (
+      SELECT 1 FROM tickwright.runs a
+      WHERE a.schedule_id = w.schedule_id AND a.status IN ('queued', 'running')
+        AND a.gate IS DISTINCT FROM 'overlap'
+    )
+  ORDER BY w.schedule_id, w.nominal_at, w.id
+) first
+WHERE r.id = first.id
 
 -- name: may_claim
 -- Whether a worker may take new runs at once: its lease is live, and no older ready work waits.
@@ -38,11 +72,11 @@ SELECT EXISTS (
 -- exists already for its instant stays as it is.
 INSERT INTO tickwright.runs (
   id, scope_key, schedule_id, job_key, queue, priority, handler, cause, own_key, status, reason,
-  nominal_at, through_at, count, run_at, target, payload, attempt, lost_count, worker_id,
+  gate, nominal_at, through_at, count, run_at, target, payload, attempt, lost_count, worker_id,
   lease_token, items_processed, items_succeeded, items_failed
 )
 SELECT u.id, s.scope_key, s.id, s.job_key, u.queue, u.priority, s.handler, 'schedule', '',
-       u.status, u.reason, u.nominal_at, u.through_at, u.count, u.nominal_at,
+       u.status, u.reason, u.gate, u.nominal_at, u.through_at, u.count, u.nominal_at,
        CASE WHEN u.fired THEN s.target END, CASE WHEN u.fired THEN s.payload END,
        1, 0, u.worker_id, u.lease_token, 0, 0, 0
 FROM (
@@ -50,7 +84,7 @@ FROM (
          v ->> 3 AS reason, (v ->> 4)::timestamptz AS nominal_at,
          (v ->> 5)::timestamptz AS through_at, (v ->> 6)::int AS count, (v ->> 7)::bool AS fired,
          v ->> 8 AS queue, (v ->> 9)::smallint AS priority, (v ->> 10)::uuid AS worker_id,
-         (v ->> 11)::int AS lease_token
+         (v ->> 11)::int AS lease_token, v ->> 12 AS gate
   FROM jsonb_array_elements($1::jsonb) v
 ) u
 JOIN tickwright.schedules s ON s.id = u.schedule_id
@@ -172,7 +206,7 @@ WITH RECURSIVE ahead AS (
             r.target::text AS target, r.payload::text AS payload, r.attempt, r.lease_token,
             r.lost_count, r.triggered_by, r.started_at, r.worker_id, r.priority
 )
-SELECT t.*, s.key AS schedule_key, j.policy::text AS policy
+SELECT t.*, s.key AS schedule_key, s.overlap, j.policy::text AS policy
 FROM taken t
 LEFT JOIN tickwright.schedules s ON s.id = t.schedule_id
 LEFT JOIN tickwright.jobs j ON j.scope_key = t.scope_key AND j.key = t.job_key
@@ -285,7 +319,7 @@ SET succeeded = t.succeeded + excluded.succeeded, failed = t.failed + excluded.f
 SELECT r.id, r.scope_key, r.schedule_id, r.job_key, r.cause, r.nominal_at, r.run_at,
        r.target::text AS target, r.payload::text AS payload, r.attempt, r.lease_token,
        r.lost_count, r.triggered_by, r.started_at, r.worker_id, s.key AS schedule_key,
-       j.policy::text AS policy
+       s.overlap, j.policy::text AS policy
 FROM tickwright.runs r
 LEFT JOIN tickwright.schedules s ON s.id = r.schedule_id
 LEFT JOIN tickwright.jobs j ON j.scope_key = r.scope_key AND j.key = r.job_key
@@ -296,7 +330,7 @@ WHERE r.status = 'running' AND r.worker_id = $1
 SELECT r.id, r.scope_key, r.schedule_id, r.job_key, r.cause, r.nominal_at, r.run_at,
        r.target::text AS target, r.payload::text AS payload, r.attempt, r.lease_token,
        r.lost_count, r.triggered_by, r.started_at, r.worker_id, s.key AS schedule_key,
-       j.policy::text AS policy
+       s.overlap, j.policy::text AS policy
 FROM tickwright.runs r
 LEFT JOIN tickwright.workers w ON w.id = r.worker_id
 LEFT JOIN tickwright.schedules s ON s.id = r.schedule_id

@@ -62,9 +62,14 @@ class SqliteStatements:
     async def due(self, c: Any, now: datetime, limit: int) -> list[Any]:
         return await _rows(c, "due", to_micros(now), limit)
 
-    async def open_schedules(self, c: Any, ids: list[UUID]) -> set[UUID]:
-        found = await _rows(c, "open_schedules", _json([[key] for key in ids]))
-        return {row["schedule_id"] for row in found}
+    async def open_runs(self, c: Any, ids: list[UUID]) -> list[Any]:
+        return await _rows(c, "open_runs", _json([[key] for key in ids]))
+
+    async def make_way(self, c: Any, ids: list[UUID], now: datetime) -> list[Any]:
+        return await _rows(c, "make_way", _json([[key] for key in ids]), to_micros(now))
+
+    async def let_go(self, c: Any, ids: list[UUID]) -> None:
+        await _run(c, "let_go", _json([[key] for key in ids]))
 
     async def may_claim(self, c: Any, worker_id: UUID, now: datetime) -> bool:
         cursor = await c.execute(_SQL["may_claim"], (worker_id.hex, to_micros(now)))

@@ -3,7 +3,7 @@
 
 -- name: due
 SELECT c.schedule_id, c.next_run_at, c.fired_count, s.trigger, s.ends_at, s.max_runs, s.misfire,
-       s.overlap, s.scope_key, s.key AS schedule_key, s.job_key, s.handler, s.target, s.payload,
+       s.overlap, s.overlap_limit, s.scope_key, s.key AS schedule_key, s.job_key, s.handler, s.target, s.payload,
        j.queue, j.priority, j.policy
 FROM (
   SELECT schedule_id, next_run_at, fired_count FROM tickwright_schedule_cursors
@@ -12,10 +12,40 @@ FROM (
 JOIN tickwright_schedules s ON s.id = c.schedule_id
 LEFT JOIN tickwright_jobs j ON j.scope_key = s.scope_key AND j.key = s.job_key
 
--- name: open_schedules
-SELECT DISTINCT schedule_id FROM tickwright_runs
+-- name: open_runs
+SELECT schedule_id, count(*) FILTER (WHERE gate IS NOT 'overlap') AS active,
+       count(*) FILTER (WHERE gate = 'overlap') AS waiting
+FROM tickwright_runs
 WHERE status IN ('queued', 'running')
   AND schedule_id IN (SELECT value ->> 0 FROM json_each(?1))
+GROUP BY schedule_id
+
+-- name: make_way
+UPDATE tickwright_runs
+SET status = iif(status = 'queued', 'cancelled', status),
+    reason = iif(status = 'queued', 'overlap', reason),
+    finished_at = iif(status = 'queued', ?2, finished_at), gate = NULL,
+    cancel_requested_at = iif(status = 'queued', cancel_requested_at,
+                              coalesce(cancel_requested_at, ?2))
+WHERE status IN ('queued', 'running')
+  AND schedule_id IN (SELECT value ->> 0 FROM json_each(?1))
+RETURNING schedule_id, status
+
+-- name: let_go
+UPDATE tickwright_runs SET gate = NULL
+WHERE id IN (
+  SELECT id FROM (
+    SELECT w.id, row_number() OVER (PARTITION BY w.schedule_id ORDER BY w.nominal_at, w.id) place
+    FROM tickwright_runs w
+    WHERE w.status = 'queued' AND w.gate = 'overlap'
+      AND w.schedule_id IN (SELECT value ->> 0 FROM json_each(?1))
+      AND NOT EXISTS (
+        SELECT 1 FROM tickwright_runs a
+        WHERE a.schedule_id = w.schedule_id AND a.status IN ('queued', 'running')
+          AND a.gate IS NOT 'overlap'
+      )
+  ) WHERE place = 1
+)
 
 -- name: may_claim
 SELECT EXISTS (
@@ -25,11 +55,11 @@ SELECT EXISTS (
 -- name: insert_runs
 INSERT INTO tickwright_runs (
   id, scope_key, schedule_id, job_key, queue, priority, handler, cause, own_key, status, reason,
-  nominal_at, through_at, count, run_at, target, payload, attempt, lost_count, worker_id,
+  gate, nominal_at, through_at, count, run_at, target, payload, attempt, lost_count, worker_id,
   lease_token, items_processed, items_succeeded, items_failed
 )
 SELECT u.value ->> 0, s.scope_key, s.id, s.job_key, u.value ->> 8, u.value ->> 9, s.handler,
-       'schedule', '', u.value ->> 2, u.value ->> 3, u.value ->> 4, u.value ->> 5, u.value ->> 6,
+       'schedule', '', u.value ->> 2, u.value ->> 3, u.value ->> 12, u.value ->> 4, u.value ->> 5, u.value ->> 6,
        u.value ->> 4, iif(u.value ->> 7, s.target, NULL), iif(u.value ->> 7, s.payload, NULL),
        1, 0, u.value ->> 10, u.value ->> 11, 0, 0, 0
 FROM json_each(?1) u
@@ -124,7 +154,7 @@ RETURNING id
 -- name: runs_by_id
 SELECT r.id, r.scope_key, r.schedule_id, r.job_key, r.cause, r.nominal_at, r.run_at, r.target,
        r.payload, r.attempt, r.lease_token, r.lost_count, r.triggered_by, r.started_at,
-       r.worker_id, s.key AS schedule_key, j.policy
+       r.worker_id, s.key AS schedule_key, s.overlap, j.policy
 FROM tickwright_runs r
 LEFT JOIN tickwright_schedules s ON s.id = r.schedule_id
 LEFT JOIN tickwright_jobs j ON j.scope_key = r.scope_key AND j.key = r.job_key
