@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         TickwrightError,
         VersionConflict,
     )
-    from tickwright.model.job import Backoff, Policy
+    from tickwright.model.job import Ambiguity, Backoff, BackoffKind, Policy
     from tickwright.model.scope import SYSTEM, Scope, organization, tenant
     from tickwright.service.sync import SyncScheduler
     from tickwright.targets.handler import RunContext
@@ -35,7 +35,7 @@ _HOMES = {
     "cron": "tickwright.triggers.cron",
     "every": "tickwright.triggers.interval",
     **dict.fromkeys(("SYSTEM", "Scope", "organization", "tenant"), "tickwright.model.scope"),
-    **dict.fromkeys(("Backoff", "Policy"), "tickwright.model.job"),
+    **dict.fromkeys(("Ambiguity", "Backoff", "BackoffKind", "Policy"), "tickwright.model.job"),
     **dict.fromkeys(
         (
             "Conflict",
@@ -52,7 +52,9 @@ _HOMES = {
 
 __all__ = [
     "SYSTEM",
+    "Ambiguity",
     "Backoff",
+    "BackoffKind",
     "Conflict",
     "InvalidInput",
     "NotFound",

@@ -9,12 +9,13 @@ import pytest
 
 from tests.cli.conftest import Cli
 from tickwright import cli as command_line
-from tickwright.cli import schedule
+from tickwright.cli import job, schedule
 
 COMMANDS: list[tuple[str, ...]] = [
-    (name,) for name in command_line.MEMBERS if name not in ("schedule", "db")
+    (name,) for name in command_line.MEMBERS if name not in ("schedule", "job", "db")
 ]
 COMMANDS += [("schedule", name) for name in schedule.MEMBERS]
+COMMANDS += [("job", name) for name in job.MEMBERS]
 COMMANDS += [("db", "upgrade"), ("db", "status")]
 
 

@@ -82,9 +82,10 @@ class FakeQueue:
             raise StoreUnavailable
         return taken
 
-    async def started(self, runs: Sequence[Claimed]) -> None:
+    async def started(self, runs: Sequence[Claimed]) -> int:
         await self._reach()
         self.marked += runs
+        return sum(run.id in self.running for run in runs)
 
     async def finish(self, endings: Sequence[Ending]) -> set[UUID]:
         await self._reach()

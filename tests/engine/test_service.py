@@ -241,10 +241,11 @@ async def test_a_policy_is_set_audited_and_replaced(scheduler: ManualScheduler) 
     first = await scheduler.define_job(ACME, "report", Policy(max_attempts=1), actor="ada")
     second = await scheduler.define_job(ACME, "report", Policy(max_attempts=2))
     assert (second.id, second.version) == (first.id, 2)
-    job = await scheduler.get_job(ACME, "report")
-    assert job is not None
-    assert job.policy.max_attempts == 2
-    assert await scheduler.get_job(OTHER, "report") is None
+    assert await scheduler.get_job(ACME, "report") == second
+    assert second.policy.max_attempts == 2
+    with pytest.raises(NotFound):
+        await scheduler.get_job(OTHER, "report")
+    assert await scheduler.policy_of(OTHER, "report") == Policy()
     actions = [(c.action, c.resource, c.actor) for c in (await scheduler.changes(ACME)).items]
     assert actions == [("define", "job", None), ("define", "job", "ada")]
 

@@ -27,7 +27,7 @@ from tests.faults.world.scene import RESCUE, Crash, Dialect, Scene, Series
 
 REPEATS = 10
 _RUN = "crash points"
-_AT_ONCE = 10
+_AT_ONCE = 6
 _SERIES = 5
 _MOST_PASSES = 3
 _FIRE = "fire."

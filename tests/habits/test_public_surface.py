@@ -14,7 +14,9 @@ from tickwright.service.scheduler import Scheduler
 
 NAMES = [
     "SYSTEM",
+    "Ambiguity",
     "Backoff",
+    "BackoffKind",
     "Conflict",
     "InvalidInput",
     "NotFound",

@@ -61,11 +61,12 @@ class Wire:
 class Cursor:
     """The rows of a bare statement, fetched already."""
 
-    __slots__ = ("_rows", "description")
+    __slots__ = ("_rows", "description", "rowcount")
 
     def __init__(self, found: Any) -> None:
         self.description = found.description
         self._rows = found.fetchall()
+        self.rowcount = found.rowcount
 
     async def fetchall(self) -> list[Any]:
         rows: list[Any] = self._rows

@@ -19,8 +19,7 @@ from tests.simulation.stand_ins import Scale, standing_in
 from tests.simulation.storm import Storm
 from tests.simulation.work import HANDLERS, Execution
 from tickwright.engine.runtime import Options
-from tickwright.model.job import Backoff, Policy
-from tickwright.store.policies import policy_to_json
+from tickwright.model.job import Backoff, Policy, policy_to_json
 
 _MOST_ATTEMPTS = 3
 _PATIENCE_SECONDS = 60.0

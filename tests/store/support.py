@@ -28,7 +28,17 @@ from tickwright.model.run import (
 from tickwright.model.schedule import Cursor, Overlap, Schedule, Stats
 from tickwright.model.scope import SYSTEM, Scope, organization, tenant
 from tickwright.model.worker import Worker, WorkerStatus
-from tickwright.store.base import Decide, Edit, Fired, NewRun, Offer, PlanDue, RunQuery, Store
+from tickwright.store.base import (
+    Decide,
+    Edit,
+    Fired,
+    JobEdit,
+    NewRun,
+    Offer,
+    PlanDue,
+    RunQuery,
+    Store,
+)
 from tickwright.store.database import new_id
 
 T = TypeVar("T")
@@ -103,8 +113,19 @@ async def delete(store: Store, scope: Scope, key: str) -> Schedule:
 
 
 async def put_job(store: Store, key: str = "report", scope: Scope = ACME, **policy: Any) -> Job:
-    job = Job(new_id(), scope, key, Policy(**policy))
-    return await store.jobs.put(scope, job, change(job))
+    return await write_job(store, Job(new_id(), scope, key, Policy(**policy)))
+
+
+async def write_job(store: Store, job: Job) -> Job:
+    """Set the policy of a job, defined before or not."""
+
+    def decide(current: Job | None) -> JobEdit:
+        after = job if current is None else replace(job, id=current.id, version=current.version + 1)
+        return JobEdit(after, replace(change(after), version=after.version))
+
+    written = await store.jobs.write(job.scope, job.key, decide)
+    assert written is not None
+    return written
 
 
 def due(

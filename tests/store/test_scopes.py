@@ -22,7 +22,6 @@ from .support import (
     OTHER,
     add,
     begun,
-    change,
     create,
     creating,
     online,
@@ -31,6 +30,7 @@ from .support import (
     runs_of,
     schedule,
     succeeded,
+    write_job,
 )
 from .test_contracts import USER_FACING, WITHOUT_SCOPE, methods
 
@@ -44,7 +44,7 @@ async def _write_by_id(store: Store, scope: Scope, theirs: Schedule, run: Claime
 async def _put_job(store: Store, scope: Scope, theirs: Schedule, run: Claimed) -> Any:
     """Writing a job of the same key makes one's own."""
     job = Job(new_id(), scope, "report", Policy(priority=9))
-    stored = await store.jobs.put(scope, job, change(job))
+    stored = await write_job(store, job)
     return None if (stored.id, stored.version) == (job.id, 1) else stored
 
 
@@ -69,6 +69,7 @@ ASKS: dict[str, list[Ask]] = {
         lambda store, scope, theirs, run: store.schedules.days(scope, theirs.id, date.min)
     ],
     "Jobs.get": [lambda store, scope, theirs, run: store.jobs.get(scope, "report")],
+    "Jobs.find": [lambda store, scope, theirs, run: _items(store.jobs.find(scope, 10, 0))],
     "Runs.add": [_add_run],
     "Runs.get": [lambda store, scope, theirs, run: store.runs.get(scope, run.id)],
     "Runs.find": [
@@ -87,7 +88,7 @@ ASKS: dict[str, list[Ask]] = {
         lambda store, scope, theirs, run: _items(store.changes.find(scope, 10, 0, theirs.id)),
     ],
     # The last one, for it leaves something of the asker's own behind.
-    "Jobs.put": [_put_job],
+    "Jobs.write": [_put_job],
 }
 
 
@@ -120,7 +121,7 @@ async def test_no_method_reaches_into_another_scope(store: Store) -> None:
     after = await store.schedules.get(owner, theirs.id), await runs_of(store, owner)
     assert before == after
     for name, asks in ASKS.items():
-        if name != "Jobs.put":
+        if name != "Jobs.write":
             assert await asks[0](store, owner, theirs, run), name
 
 

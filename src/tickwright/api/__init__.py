@@ -23,6 +23,7 @@ __all__ = ["RESOURCES", "create_app"]
 RESOURCES = {
     "health": "tickwright.api.health:router",
     "schedules": "tickwright.api.schedules:router",
+    "jobs": "tickwright.api.jobs:router",
     "runs": "tickwright.api.runs:router",
     "workers": "tickwright.api.workers:router",
     "changes": "tickwright.api.changes:router",

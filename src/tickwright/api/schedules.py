@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from http import HTTPStatus
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from tickwright.api.auth import Caller, CurrentCaller
 from tickwright.api.body import JsonRoute
 from tickwright.api.errors import documented
+from tickwright.api.etag import IfMatch, mark, version_in
 from tickwright.api.run_wire import RunAnswer, run_answer
 from tickwright.api.schedule_wire import (
     NewSchedule,
@@ -29,13 +29,8 @@ from tickwright.service.scheduler import ScheduleQuery
 
 router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=JsonRoute)
 
-_ETAG = re.compile(r'"([0-9]{1,18})"')
 _BODY = (413, 415)
 Ref = Annotated[str, Path(description="The schedule's id or its key.")]
-IfMatch = Annotated[
-    str | None,
-    Header(description="The ETag that was read: refuse (412) if somebody changed it since."),
-]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -104,7 +99,7 @@ async def update_schedule(
 ) -> ScheduleAnswer:
     """Change parts of a schedule; what was registered stays known, and can be returned to."""
     schedule = await caller.scheduler.update_schedule(
-        caller.scope, ref, version=_version(if_match), actor=caller.actor, **body.given()
+        caller.scope, ref, version=version_in(if_match), actor=caller.actor, **body.given()
     )
     return await _answered(caller, schedule, response)
 
@@ -178,7 +173,7 @@ async def trigger_schedule(
 
 async def _answered(caller: Caller, schedule: Schedule, response: Response) -> ScheduleAnswer:
     [health] = await caller.scheduler.health(schedule)
-    response.headers["ETag"] = f'"{schedule.version}"'
+    mark(response, schedule.version)
     return schedule_answer(schedule, health)
 
 
@@ -189,15 +184,6 @@ def _status(filters: ScheduleFilters) -> ScheduleStatus | None:
     if filters.status not in (None, meant):
         raise InvalidInput("enabled", f"contradicts status={filters.status}")
     return meant
-
-
-def _version(if_match: str | None) -> int | None:
-    if if_match is None or if_match.strip() == "*":
-        return None
-    tag = _ETAG.fullmatch(if_match.strip())
-    if tag is None:
-        raise InvalidInput("If-Match", 'must be one ETag as it was read, such as "3"')
-    return int(tag[1])
 
 
 def _request_key(header: str | None, body: str | None) -> str | None:

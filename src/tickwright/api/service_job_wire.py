@@ -83,7 +83,7 @@ class CronChanged(Answer):
     cron_expression: str
 
 
-class JobAnswer(Answer):
+class ServiceJobAnswer(Answer):
     """A job as it is in force; `isRunning` says that its timer is armed."""
 
     name: str
@@ -105,16 +105,16 @@ class JobAnswer(Answer):
     config: JsonObject
 
 
-class JobDetail(JobAnswer):
+class JobDetail(ServiceJobAnswer):
     """A job, and how many of its runs are queued or running."""
 
     active_runs: int
 
 
-class JobList(Answer):
+class ServiceJobList(Answer):
     """All service jobs."""
 
-    jobs: list[JobAnswer]
+    jobs: list[ServiceJobAnswer]
 
 
 class JobResult(Answer):

@@ -32,7 +32,6 @@ from tickwright.api.service_job_answers import (
     stats_of,
 )
 from tickwright.model.errors import InvalidInput, NotFound, NotPossible, TickwrightError
-from tickwright.model.job import DEFAULT_POLICY
 from tickwright.model.schedule import Schedule
 from tickwright.model.states import OPEN_RUNS
 from tickwright.service.scheduler import RunQuery, ScheduleQuery
@@ -84,7 +83,7 @@ router = APIRouter(prefix="/api/jobs", tags=["service jobs"], route_class=JobRou
 
 
 @router.post("/register", responses=_errors(413, 415))
-async def register_job(body: wire.Registration, caller: CurrentCaller) -> wire.Registered:
+async def register_service_job(body: wire.Registration, caller: CurrentCaller) -> wire.Registered:
     """Make a job known, or bring it up to date; what an admin changed since stays in force."""
     await _check_free(body.name, caller)
     await caller.scheduler.register(
@@ -105,7 +104,7 @@ async def register_job(body: wire.Registration, caller: CurrentCaller) -> wire.R
 
 
 @router.get("", responses=_errors())
-async def list_jobs(caller: CurrentCaller) -> wire.JobList:
+async def list_service_jobs(caller: CurrentCaller) -> wire.ServiceJobList:
     """List all service jobs by name."""
     found: dict[str, Schedule] = {}
     offset = 0
@@ -116,11 +115,13 @@ async def list_jobs(caller: CurrentCaller) -> wire.JobList:
         offset += _BATCH
         if not page.has_more:
             break
-    return wire.JobList(jobs=[wire.JobAnswer(**job_fields(each)) for each in found.values()])
+    return wire.ServiceJobList(
+        jobs=[wire.ServiceJobAnswer(**job_fields(each)) for each in found.values()]
+    )
 
 
 @router.get("/{name}", responses=_errors(404))
-async def get_job(name: str, caller: CurrentCaller) -> wire.JobDetail:
+async def get_service_job(name: str, caller: CurrentCaller) -> wire.JobDetail:
     """Read a job."""
     schedule = await _job(name, caller)
     query = RunQuery(limit=1, schedule_id=schedule.id, statuses=OPEN_RUNS)
@@ -133,7 +134,7 @@ async def get_job(name: str, caller: CurrentCaller) -> wire.JobDetail:
     response_model=wire.Triggered,
     responses={202: {"model": wire.StillRunning}, **_errors(404, 409, 413, 415)},
 )
-async def trigger_job(
+async def trigger_service_job(
     name: str, caller: CurrentCaller, request: Request, body: wire.TriggerJob | None = None
 ) -> wire.Triggered | Response:
     """Run a job now, enabled or not, and wait for what comes of it as long as is reasonable."""
@@ -150,7 +151,7 @@ async def trigger_job(
 
 
 @router.post("/{name}/enable", responses=_errors(404, 409))
-async def enable_job(name: str, caller: CurrentCaller) -> wire.Done:
+async def enable_service_job(name: str, caller: CurrentCaller) -> wire.Done:
     """Let a job run by its rule."""
     schedule = await _job(name, caller)
     await caller.scheduler.resume_schedule(caller.scope, schedule.id, actor=caller.actor)
@@ -158,7 +159,7 @@ async def enable_job(name: str, caller: CurrentCaller) -> wire.Done:
 
 
 @router.post("/{name}/disable", responses=_errors(404, 409))
-async def disable_job(name: str, caller: CurrentCaller) -> wire.Done:
+async def disable_service_job(name: str, caller: CurrentCaller) -> wire.Done:
     """Stop a job from running by its rule."""
     schedule = await _job(name, caller)
     await caller.scheduler.pause_schedule(caller.scope, schedule.id, actor=caller.actor)
@@ -166,7 +167,7 @@ async def disable_job(name: str, caller: CurrentCaller) -> wire.Done:
 
 
 @router.delete("/{name}", responses=_errors(404))
-async def delete_job(name: str, caller: CurrentCaller) -> wire.Done:
+async def delete_service_job(name: str, caller: CurrentCaller) -> wire.Done:
     """Delete a job; its runs stay."""
     schedule = await _job(name, caller)
     await caller.scheduler.delete_schedule(caller.scope, schedule.id, actor=caller.actor)
@@ -174,7 +175,9 @@ async def delete_job(name: str, caller: CurrentCaller) -> wire.Done:
 
 
 @router.put("/{name}/cron", responses=_errors(404, 409, 413, 415))
-async def change_cron(name: str, body: wire.NewCron, caller: CurrentCaller) -> wire.CronChanged:
+async def change_service_job_cron(
+    name: str, body: wire.NewCron, caller: CurrentCaller
+) -> wire.CronChanged:
     """Change when a job runs; registering it again does not change that back."""
     schedule = await _job(name, caller)
     changed = await caller.scheduler.update_schedule(
@@ -190,7 +193,7 @@ async def change_cron(name: str, body: wire.NewCron, caller: CurrentCaller) -> w
 
 
 @router.get("/{name}/history", responses=_errors(404))
-async def get_job_history(
+async def get_service_job_history(
     name: str, filters: Annotated[wire.HistoryFilters, Query()], caller: CurrentCaller
 ) -> wire.History:
     """List a job's executions, the newest first."""
@@ -205,7 +208,7 @@ async def get_job_history(
 
 
 @router.get("/{name}/stats", responses=_errors(404))
-async def get_job_stats(
+async def get_service_job_stats(
     name: str, filters: Annotated[wire.StatsFilters, Query()], caller: CurrentCaller
 ) -> wire.StatsAnswer:
     """Sum a job's executions over the last days, today included."""
@@ -237,8 +240,7 @@ async def _check_free(name: str, caller: Caller) -> None:
 
 
 async def _timeout(schedule: Schedule, caller: Caller) -> timedelta:
-    job = await caller.scheduler.get_job(caller.scope, schedule.job_key)
-    return job.policy.timeout if job else DEFAULT_POLICY.timeout
+    return (await caller.scheduler.policy_of(caller.scope, schedule.job_key)).timeout
 
 
 def _failed(error: TickwrightError) -> Response:

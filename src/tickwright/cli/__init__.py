@@ -15,6 +15,7 @@ MEMBERS = {
     "status": "tickwright.cli.status:status",
     "run": "tickwright.cli.run:run",
     "schedule": "tickwright.cli.schedule:group",
+    "job": "tickwright.cli.job:group",
     "db": "tickwright.cli.db:group",
 }
 

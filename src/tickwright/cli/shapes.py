@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tickwright.cli.wording import in_words
+from tickwright.model.job import Job
 from tickwright.model.page import Page
 from tickwright.model.run import Run
 from tickwright.model.schedule import Health, Schedule, ScheduleStatus
@@ -44,6 +45,15 @@ def schedule_json(schedule: Schedule, health: Health) -> dict[str, Any]:
         "version": schedule.version,
         "createdAt": _stamp(schedule.created_at),
         "updatedAt": _stamp(schedule.updated_at),
+    }
+
+
+def job_json(job: Job) -> dict[str, Any]:
+    return {
+        "id": str(job.id),
+        "scope": scope_json(job.scope),
+        **job.configuration(),
+        "version": job.version,
     }
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from tickwright.model.durations import duration_text
 from tickwright.model.errors import TickwrightError
+from tickwright.model.job import Backoff, BackoffKind
 from tickwright.model.json import JsonObject
 
 _UNITS = (
@@ -30,6 +32,20 @@ def away(moment: datetime, now: datetime) -> str:
             amount = f"{distance // size} {unit}"
             return f"in {amount}" if moment > now else f"{amount} ago"
     return "now"
+
+
+def backoff_in_words(backoff: Backoff) -> str:
+    """The delays between attempts, such as `10s x 2 up to 1h, half random`."""
+    base, cap = duration_text(backoff.base), duration_text(backoff.cap)
+    words = {
+        BackoffKind.NONE: "none",
+        BackoffKind.FIXED: base,
+        BackoffKind.LINEAR: f"{base} more each time up to {cap}",
+        BackoffKind.EXPONENTIAL: f"{base} x {backoff.factor:g} up to {cap}",
+        BackoffKind.LIST: ", ".join(duration_text(delay) for delay in backoff.delays),
+    }[backoff.kind]
+    random = backoff.jitter and backoff.kind is not BackoffKind.NONE
+    return f"{words}, half random" if random else words
 
 
 def rule_in_words(trigger: JsonObject) -> str:

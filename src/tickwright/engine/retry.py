@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from tickwright.model.job import Backoff
+from tickwright.model.job import Ambiguity, Backoff, BackoffKind
 from tickwright.model.run import (
     Cancelled,
     Claimed,
@@ -24,13 +24,25 @@ def backoff_delay(backoff: Backoff, attempt: int, chance: float) -> timedelta:
 
     Equal jitter: uniform between half the delay and the delay.
     """
-    exponent = min(attempt - 1, 64)
-    seconds = min(
-        backoff.base.total_seconds() * backoff.factor**exponent, backoff.cap.total_seconds()
-    )
+    seconds = min(_grown(backoff, attempt), backoff.cap.total_seconds())
+    if backoff.kind is BackoffKind.LIST:
+        seconds = backoff.delays[min(attempt, len(backoff.delays)) - 1].total_seconds()
     if backoff.jitter:
         seconds *= 0.5 + chance / 2
     return timedelta(seconds=seconds)
+
+
+def _grown(backoff: Backoff, attempt: int) -> float:
+    base = backoff.base.total_seconds()
+    match backoff.kind:
+        case BackoffKind.NONE:
+            return 0.0
+        case BackoffKind.LINEAR:
+            return base * attempt
+        case BackoffKind.EXPONENTIAL:
+            return base * backoff.factor ** min(attempt - 1, 64)
+        case _:
+            return base
 
 
 def decide(run: Claimed, outcome: Outcome, now: datetime, chance: float) -> Ending:
@@ -73,10 +85,11 @@ def _failed(run: Claimed, outcome: Failed, now: datetime, chance: float) -> Endi
         result=outcome.result,
         items=outcome.items,
     )
-    if not outcome.retryable:
+    at_most_once = outcome.ambiguous and run.policy.on_ambiguous is Ambiguity.FAIL
+    if at_most_once or not outcome.retryable:
         return ending
     if run.attempt >= run.policy.max_attempts:
-        ending.status = RunStatus.DEAD
+        ending.status = _exhausted(run)
         return ending
     delay = backoff_delay(run.policy.backoff, run.attempt, chance)
     if outcome.retry_after is not None:
@@ -87,10 +100,14 @@ def _failed(run: Claimed, outcome: Failed, now: datetime, chance: float) -> Endi
     return ending
 
 
+def _exhausted(run: Claimed) -> RunStatus:
+    return RunStatus.DEAD if run.policy.dead_letter else RunStatus.FAILED
+
+
 def _lost(run: Claimed, outcome: Lost, now: datetime, chance: float) -> Ending:
     lost_count = run.lost_count + 1
     if lost_count > run.policy.max_lost:
-        status = RunStatus.DEAD
+        status = _exhausted(run)
     elif not outcome.started:
         # Claimed is not started: taking it back costs no attempt, only a place in max_lost.
         return Ending(
@@ -103,7 +120,7 @@ def _lost(run: Claimed, outcome: Lost, now: datetime, chance: float) -> Ending:
             error=LOST_ERROR,
         )
     else:
-        ending = _failed(run, Failed(LOST_ERROR), now, chance)
+        ending = _failed(run, Failed(LOST_ERROR, ambiguous=True), now, chance)
         ending.outcome, ending.lost_count = "lost", lost_count
         if ending.status is RunStatus.QUEUED:
             # The work did not fail, its worker did: another one may start at once.

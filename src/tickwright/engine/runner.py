@@ -20,7 +20,8 @@ from tickwright.engine.executor import Executor
 from tickwright.engine.finisher import Finisher
 from tickwright.engine.timekeeper import Timekeeper
 from tickwright.model.errors import StoreUnavailable
-from tickwright.model.run import Cancelled, Claimed, Failed, Outcome
+from tickwright.model.job import Ambiguity
+from tickwright.model.run import Cancelled, Claimed, Failed, Lost, Outcome
 from tickwright.store.base import Offer, Queue
 
 MOST_AHEAD = 1000
@@ -227,12 +228,20 @@ class Runner:
                 await self.recall()
         if self._running:
             await asyncio.wait(self._tasks(), timeout=grace.total_seconds())
-        unfinished = [held.run for held in self._running.values()]
+        unfinished = list(self._running.values())
         stopping = self._interrupt()
         if stopping:
             await asyncio.wait(stopping, timeout=_STOP_SECONDS)
+        await self._hand_on([held.run for held in unfinished if held.outcome is None])
+
+    async def _hand_on(self, unfinished: list[Claimed]) -> None:
+        """Others begin these anew, save what must not happen twice: that counts as lost."""
+        for run in unfinished:
+            if run.policy.on_ambiguous is Ambiguity.FAIL:
+                self._finisher.add(await self._executor.end(run, Lost(started=True)))
         await self._finisher.flush()
-        await self._queue.release(unfinished, self._time.stamp())
+        again = [run for run in unfinished if run.policy.on_ambiguous is Ambiguity.RETRY]
+        await self._queue.release(again, self._time.stamp())
 
     async def idle(self) -> None:
         """Wait until nothing is executing."""
@@ -288,9 +297,24 @@ class Runner:
                 del self._running[held.run.id]
             self._next()
 
+    async def _may_begin(self, run: Claimed) -> bool:
+        """Where nothing may happen twice, that it begins is written down before it does."""
+        if run.policy.on_ambiguous is Ambiguity.RETRY:
+            return True
+        run.started_at = self._time.stamp()
+        try:
+            return await self._queue.started([run]) == 1
+        except StoreUnavailable:
+            # Whether it was written is not known; what was not begun here is handed back.
+            run.started_at, self._doubt = None, True
+            self.wake()
+            return False
+
     async def _attempt(self, held: _Held) -> Outcome | None:
         """What came of the work, whoever ended it; none when the run was handed on."""
         try:
+            if not await self._may_begin(held.run):
+                return None
             return await self._executor.attempt(held.run)
         except asyncio.CancelledError:
             return held.outcome or (None if held.released else _CANCELLED_ITSELF)
@@ -307,4 +331,4 @@ class Runner:
 
 def _expire(held: _Held) -> None:
     seconds = held.run.policy.timeout.total_seconds()
-    held.cut_short(Failed(f"timed out after {seconds:g} s"))
+    held.cut_short(Failed(f"timed out after {seconds:g} s", ambiguous=True))

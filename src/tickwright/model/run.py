@@ -156,10 +156,14 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The attempt failed; `retryable` says whether another try can help."""
+    """The attempt failed; `retryable` says whether another try can help.
+
+    `ambiguous` says that it may have done its work all the same.
+    """
 
     error: str
     retryable: bool = True
+    ambiguous: bool = False
     retry_after: timedelta | None = None
     result: Any = None
     items: Items = Items()

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from tickwright.engine.hooks import EndHook, StartHook
 from tickwright.model.change import Change
-from tickwright.model.job import Job, Policy
+from tickwright.model.job import DEFAULT_POLICY, Job, Policy
 from tickwright.model.json import JsonObject
 from tickwright.model.page import Page
 from tickwright.model.run import Attempt, Cause, Run
@@ -268,13 +268,44 @@ class SyncScheduler:
     def wait_for_run(self, scope: Scope, run_id: UUID, timeout: timedelta) -> Run:
         return self._run(self.scheduler.wait_for_run(scope, run_id, timeout))
 
+    def create_job(
+        self, scope: Scope, key: str, policy: Policy = DEFAULT_POLICY, *, actor: str | None = None
+    ) -> Job:
+        return self._run(self.scheduler.create_job(scope, key, policy, actor=actor))
+
     def define_job(
         self, scope: Scope, key: str, policy: Policy, *, actor: str | None = None
     ) -> Job:
         return self._run(self.scheduler.define_job(scope, key, policy, actor=actor))
 
-    def get_job(self, scope: Scope, key: str) -> Job | None:
+    def update_job(
+        self,
+        scope: Scope,
+        key: str,
+        changes: JsonObject,
+        *,
+        version: int | None = None,
+        actor: str | None = None,
+    ) -> Job:
+        return self._run(
+            self.scheduler.update_job(scope, key, changes, version=version, actor=actor)
+        )
+
+    def delete_job(
+        self, scope: Scope, key: str, *, version: int | None = None, actor: str | None = None
+    ) -> Job:
+        return self._run(self.scheduler.delete_job(scope, key, version=version, actor=actor))
+
+    def get_job(self, scope: Scope, key: str) -> Job:
         return self._run(self.scheduler.get_job(scope, key))
+
+    def policy_of(self, scope: Scope, key: str) -> Policy:
+        return self._run(self.scheduler.policy_of(scope, key))
+
+    def find_jobs(
+        self, scope: Scope, *, limit: int = 20, offset: int = 0, search: str | None = None
+    ) -> Page[Job]:
+        return self._run(self.scheduler.find_jobs(scope, limit=limit, offset=offset, search=search))
 
     def workers(self) -> list[Worker]:
         return self._run(self.scheduler.workers())

@@ -130,6 +130,16 @@ class Fired:
     parked: list[tuple[Scope, UUID, str]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class JobEdit:
+    """What to write of a job, or that it goes, and the change that says so."""
+
+    job: Job
+    change: Change
+    deletes: bool = False
+
+
+DecideJob = Callable[[Job | None], JobEdit | None]
 Decide = Callable[[Schedule | None], Edit | None]
 PlanDue = Callable[[Due], Plan]
 
@@ -189,8 +199,17 @@ class Jobs(Protocol):
 
     async def get(self, scope: Scope, key: str) -> Job | None: ...
 
-    async def put(self, scope: Scope, job: Job, change: Change) -> Job:
-        """Insert or replace the job of that key, with its change."""
+    async def find(
+        self, scope: Scope, limit: int, offset: int, search: str | None = None
+    ) -> Page[Job]:
+        """In the order of their keys; `search` looks in those."""
+        ...
+
+    async def write(self, scope: Scope, key: str, decide: DecideJob) -> Job | None:
+        """Let `decide` see the job under lock, and write what it wants with its change.
+
+        The job as it is then, or was when it is deleted; None when there is none.
+        """
         ...
 
 
@@ -259,8 +278,8 @@ class Queue(Protocol):
         """
         ...
 
-    async def started(self, runs: Sequence[Claimed]) -> None:
-        """Record `started_at` of runs still under way; a stale lease records nothing."""
+    async def started(self, runs: Sequence[Claimed]) -> int:
+        """Record `started_at` of runs still under way, and of how many; a stale lease of none."""
         ...
 
     async def finish(self, endings: Sequence[Ending]) -> set[UUID]:

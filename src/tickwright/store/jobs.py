@@ -1,19 +1,24 @@
-"""Policies by job key."""
+"""Jobs: read under lock, decide, write the policy and its change together."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tickwright.model.change import Change
-from tickwright.model.job import Job
-from tickwright.model.json import dumps
+from tickwright.model.errors import Conflict
+from tickwright.model.job import Job, policy_from_json, policy_to_json
+from tickwright.model.page import Page
 from tickwright.model.scope import Scope
+from tickwright.store.base import DecideJob
 from tickwright.store.changes import insert_change
 from tickwright.store.database import Database
-from tickwright.store.policies import policy_from_text, policy_to_json
+from tickwright.store.listing import contains, page
+
+_RACES = 3
 
 
 class SqlJobs:
@@ -21,43 +26,71 @@ class SqlJobs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._table = database.tables.jobs
 
     async def get(self, scope: Scope, key: str) -> Job | None:
-        t = self._database.tables.jobs
-        statement = sa.select(t).where(t.c.scope_key == scope.key, t.c.key == key)
         async with self._database.read() as c:
-            row = (await c.execute(statement)).one_or_none()
-        if row is None:
-            return None
-        return Job(row.id, scope, row.key, policy_from_text(dumps(row.policy)), row.version)
+            row = (await c.execute(self._one(scope, key))).one_or_none()
+        return _job(row) if row else None
 
-    async def put(self, scope: Scope, job: Job, change: Change) -> Job:
-        try:
-            return await self._put(scope, job, change)
-        except IntegrityError:
-            # Another writer made the key first: now there is a row to replace.
-            return await self._put(scope, job, change)
+    async def find(
+        self, scope: Scope, limit: int, offset: int, search: str | None = None
+    ) -> Page[Job]:
+        t = self._table
+        filters = [t.c.scope_key == scope.key]
+        if search:
+            filters.append(contains(search, t.c.key))
+        statement = sa.select(t).where(*filters).order_by(t.c.key)
+        total = sa.select(sa.func.count()).select_from(t).where(*filters)
+        async with self._database.read() as c:
+            rows, count = await page(c, statement, total, limit, offset)
+        return Page([_job(row) for row in rows], count, limit, offset)
 
-    async def _put(self, scope: Scope, job: Job, change: Change) -> Job:
-        t = self._database.tables.jobs
-        policy = {
-            "queue": job.policy.queue,
-            "priority": job.policy.priority,
-            "policy": policy_to_json(job.policy),
-        }
-        theirs = (t.c.scope_key == scope.key, t.c.key == job.key)
-        async with self._database.write() as c:
-            found = sa.select(t.c.id, t.c.version).where(*theirs).with_for_update()
-            row = (await c.execute(found)).one_or_none()
-            if row is None:
-                identity = {"id": job.id, "scope_key": scope.key, "key": job.key, "version": 1}
-                await c.execute(sa.insert(t).values(**identity, **policy))
-                stored = replace(job, version=1)
-            else:
-                stored = replace(job, id=row.id, version=row.version + 1)
-                await c.execute(
-                    sa.update(t).where(*theirs).values(version=stored.version, **policy)
-                )
-            noted = replace(change, resource_id=stored.id, version=stored.version)
-            await insert_change(c, self._database.tables, noted)
-        return stored
+    async def write(self, scope: Scope, key: str, decide: DecideJob) -> Job | None:
+        for _ in range(_RACES):
+            try:
+                async with self._database.write() as c:
+                    return await self._write(c, scope, key, decide)
+            except IntegrityError:
+                # Another writer made the key first: now it can be read, and decided upon.
+                continue
+        raise Conflict(f"a job with the key {key!r} is being created by somebody else")
+
+    async def _write(
+        self, c: AsyncConnection, scope: Scope, key: str, decide: DecideJob
+    ) -> Job | None:
+        row = (await c.execute(self._one(scope, key).with_for_update())).one_or_none()
+        current = _job(row) if row else None
+        edit = decide(current)
+        if edit is None:
+            return current
+        t = self._table
+        if edit.deletes:
+            await c.execute(sa.delete(t).where(t.c.id == edit.job.id))
+        elif current is None:
+            await c.execute(sa.insert(t).values(_columns(edit.job)))
+        else:
+            await c.execute(sa.update(t).where(t.c.id == current.id).values(_columns(edit.job)))
+        await insert_change(c, self._database.tables, edit.change)
+        return edit.job
+
+    def _one(self, scope: Scope, key: str) -> sa.Select[Any]:
+        t = self._table
+        return sa.select(t).where(t.c.scope_key == scope.key, t.c.key == key)
+
+
+def _columns(job: Job) -> Mapping[str, Any]:
+    return {
+        "id": job.id,
+        "scope_key": job.scope.key,
+        "key": job.key,
+        "queue": job.policy.queue,
+        "priority": job.policy.priority,
+        "policy": policy_to_json(job.policy),
+        "version": job.version,
+    }
+
+
+def _job(row: Any) -> Job:
+    scope = Scope.from_key(row.scope_key)
+    return Job(row.id, scope, row.key, policy_from_json(row.policy), row.version)

@@ -61,11 +61,12 @@ class SqlQueue:
                 break
         return claimed
 
-    async def started(self, runs: Sequence[Claimed]) -> None:
+    async def started(self, runs: Sequence[Claimed]) -> int:
         rows = [(r.id, r.attempt, r.lease_token, r.started_at) for r in runs]
-        if rows:
-            async with self._database.hot() as c:
-                await self._sql.mark_started(c, rows)
+        if not rows:
+            return 0
+        async with self._database.hot() as c:
+            return await self._sql.mark_started(c, rows)
 
     async def finish(self, endings: Sequence[Ending]) -> set[UUID]:
         if not endings:

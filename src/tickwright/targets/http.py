@@ -106,7 +106,10 @@ class HttpTarget:
             answer = await self._post(url, body, headers)
         # A host name that cannot be encoded is a UnicodeError to the resolver.
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
-            return Failed(f"no answer from {url.host_subcomponent}:{url.port}: {_words(error)}")
+            return Failed(
+                f"no answer from {url.host_subcomponent}:{url.port}: {_words(error)}",
+                ambiguous=not isinstance(error, aiohttp.ClientConnectorError | UnicodeError),
+            )
         return outcome_of(answer)
 
     async def _post(self, url: URL, body: bytes, headers: dict[str, str]) -> Answer:

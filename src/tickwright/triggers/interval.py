@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
-import durationpy
-
+from tickwright.model.durations import duration_from_text, duration_text
 from tickwright.model.errors import InvalidInput
 from tickwright.model.timestamps import aware, from_rfc3339, to_rfc3339
 from tickwright.triggers.base import (
     TriggerError,
     check_fields,
     quoted,
-    text_of,
 )
 
 EVERY = "trigger.every"
@@ -25,21 +22,13 @@ ANCHOR = "trigger.anchor"
 SHORTEST = timedelta(seconds=1)
 LONGEST = timedelta(days=3653)
 
-_UNITS = (("d", "day", 86_400), ("h", "hour", 3600), ("m", "minute", 60), ("s", "second", 1))
-
-# durationpy skips what it does not know between two parts, takes `mm` and `y` for 30 and 365 days,
-# reads digits of any
-# script and rounds to microseconds.
-_SHAPE = re.compile(
-    "".join(rf"(?:[0-9]+(?:\.[0-9]{{1,3}})?{unit})?" for unit in ("w", "d", "h", "m", "s"))
-)
-_MAX_TEXT = 32
+_UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
 def every(interval: str | timedelta, *, anchor: datetime | None = None) -> Interval:
     """At a fixed rate, such as "15m" or "1h30m", counted from `anchor` or else from creation."""
     return Interval(
-        interval if isinstance(interval, timedelta) else _interval_from_text(interval), anchor
+        interval if isinstance(interval, timedelta) else duration_from_text(EVERY, interval), anchor
     )
 
 
@@ -73,7 +62,7 @@ class Interval:
         return self if self.anchor is not None else replace(self, anchor=moment)
 
     def to_json(self) -> dict[str, Any]:
-        data: dict[str, Any] = {"type": self.kind, "every": _interval_text(self.every)}
+        data: dict[str, Any] = {"type": self.kind, "every": duration_text(self.every)}
         if self.anchor is not None:
             data["anchor"] = to_rfc3339(self.anchor)
         return data
@@ -82,26 +71,14 @@ class Interval:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         check_fields(data, cls.kind, required=("every",), optional=("anchor",))
         anchor = from_rfc3339(ANCHOR, data["anchor"]) if "anchor" in data else None
-        return cls(_interval_from_text(data["every"]), anchor)
+        return cls(duration_from_text(EVERY, data["every"]), anchor)
 
     def describe(self) -> str:
-        parts = [(count, name) for count, _, name in _parts(self.every)]
+        parts = _parts(self.every)
         if len(parts) == 1 and parts[0][0] == 1:
             return f"every {parts[0][1]}"
         words = [f"{count} {name}{'s' if count > 1 else ''}" for count, name in parts]
         return "every " + (", ".join(words[:-1]) + " and " if words[:-1] else "") + words[-1]
-
-
-def _interval_from_text(value: object) -> timedelta:
-    text = text_of(value, EVERY)
-    if not text or len(text) > _MAX_TEXT or not _SHAPE.fullmatch(text):
-        raise InvalidInput(
-            EVERY, f"{quoted(text)} is not an interval such as 30s, 15m, 2h, 1d, 1w or 1h30m"
-        )
-    try:
-        return durationpy.from_str(text)
-    except durationpy.DurationError:
-        raise InvalidInput(EVERY, f"{quoted(text)} is longer than 10 years") from None
 
 
 def _check_interval(value: object) -> None:
@@ -115,15 +92,11 @@ def _check_interval(value: object) -> None:
         raise InvalidInput(EVERY, "must be whole seconds")
 
 
-def _parts(value: timedelta) -> list[tuple[int, str, str]]:
+def _parts(value: timedelta) -> list[tuple[int, str]]:
     left = value // SHORTEST
     parts = []
-    for unit, name, seconds in _UNITS:
+    for name, seconds in _UNITS:
         count, left = divmod(left, seconds)
         if count:
-            parts.append((count, unit, name))
+            parts.append((count, name))
     return parts
-
-
-def _interval_text(value: timedelta) -> str:
-    return "".join(f"{count}{unit}" for count, unit, _ in _parts(value))

@@ -29,7 +29,7 @@ RESCUE = "rescue."
 _SLOW = 1.1
 """Seconds of work that is still under way when its schedule is due again."""
 
-_LEASE = 2.0
+_LEASE = 3.0
 _RETENTION = 1.5
 _ATTEMPTS = 20
 """So many that no series of crashes uses them up, and every loss leads to another attempt."""
@@ -38,6 +38,7 @@ _PRUNE_EVERY = 0.5
 _REACH = 30.0
 _GOES_ON = 0.8
 _REST = 0.4
+_ELDERS = 5
 _SURVIVOR = "survivor"
 _BY_HAND = "by-hand"
 _UNJUDGED = 10.0
@@ -110,13 +111,16 @@ class Scene(System):
         await self.stop()
 
     async def _lose_one(self, client: Embedded, look: Look) -> None:
-        """Kill a process that holds a started run."""
-        elder = await self._start(f"elder-{len(self.exits)}")
-        await self._fill(client)
-        assert await eventually(look.started, _REACH), f"nothing starts:\n{elder.log}"
-        at = now()
-        elder.kill()
-        self.faults.append(Fault("kill", elder.name, at, now()))
+        """Kill processes until one was killed while it held a started run."""
+        for _ in range(_ELDERS):
+            elder = await self._start(f"elder-{len(self.exits)}")
+            await self._fill(client)
+            assert await eventually(look.started, _REACH), f"nothing starts:\n{elder.log}"
+            at = now()
+            elder.kill()
+            self.faults.append(Fault("kill", elder.name, at, now()))
+            if await look.started():
+                return
 
     async def _dies(self, crash: Crash, client: Embedded) -> None:
         """Keep all kinds of work coming until the victim is dead."""
@@ -185,11 +189,11 @@ class Look:
         self._tables = tables
 
     async def started(self) -> bool:
-        """Whether a slow run is under way, marked so, and not about to end."""
+        """Whether a slow run is under way, or was left so, and marked."""
         runs, schedules = self._tables.runs, self._tables.schedules
         return await self._any(
             runs.c.status == "running",
-            runs.c.started_at >= datetime.fromtimestamp(now() - _SLOW / 2, UTC),
+            runs.c.started_at.is_not(None),
             runs.c.schedule_id == schedules.c.id,
             schedules.c.key == "slow",
         )

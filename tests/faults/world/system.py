@@ -27,10 +27,9 @@ from tests.faults.world.cluster import Cluster, free_port
 from tests.faults.world.processes import Process, command_line
 from tests.faults.world.proxy import Proxy
 from tests.faults.world.sink import Sink
-from tickwright.model.job import Backoff, Policy
+from tickwright.model.job import Backoff, Policy, policy_to_json
 from tickwright.model.scope import Scope
 from tickwright.store.database import new_id
-from tickwright.store.policies import policy_to_json
 
 _DAY_SECONDS = 86_400
 _TENANT = "default"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tickwright.engine.retry import LOST_ERROR, backoff_delay, decide
-from tickwright.model.job import Backoff, Policy
+from tickwright.model.job import Ambiguity, Backoff, BackoffKind, Policy
 from tickwright.model.run import (
     Cancelled,
     Cause,
@@ -192,3 +192,59 @@ def test_whatever_keeps_going_wrong_a_run_comes_to_an_end(outcomes: list[Failed 
     assert (ending.run_at, ending.attempt) == (None, attempt)
     assert attempt <= 3
     assert lost_count <= 3
+
+
+# Other kinds of backoff
+
+
+@pytest.mark.parametrize(
+    ("backoff", "seconds"),
+    [
+        (Backoff(kind=BackoffKind.NONE, jitter=False), [0, 0, 0, 0]),
+        (Backoff(kind=BackoffKind.FIXED, jitter=False), [10, 10, 10, 10]),
+        (Backoff(kind=BackoffKind.LINEAR, cap=35 * SECOND, jitter=False), [10, 20, 30, 35]),
+        (
+            Backoff(kind=BackoffKind.LIST, delays=(SECOND, 60 * SECOND, HOUR * 2), jitter=False),
+            [1, 60, 7200, 7200],
+        ),
+    ],
+)
+def test_delays_grow_as_their_kind_says(backoff: Backoff, seconds: list[int]) -> None:
+    delays = [backoff_delay(backoff, attempt, 0.0).total_seconds() for attempt in range(1, 5)]
+    assert delays == seconds
+
+
+@pytest.mark.parametrize("kind", [BackoffKind.FIXED, BackoffKind.LINEAR])
+def test_half_of_every_kind_of_delay_can_be_random(kind: BackoffKind) -> None:
+    assert backoff_delay(Backoff(kind=kind), 1, 0.0) == 5 * SECOND
+
+
+# At most once, and no dead letters
+
+
+@pytest.mark.parametrize("outcome", [Failed("timed out", ambiguous=True), Lost(started=True)])
+def test_what_may_have_been_done_is_not_tried_again_where_that_is_forbidden(
+    outcome: Failed | Lost,
+) -> None:
+    ending = decide(run(on_ambiguous=Ambiguity.FAIL), outcome, NOW, 0.5)
+    assert (ending.status, ending.attempt) == (RunStatus.FAILED, 1)
+    assert decide(run(), outcome, NOW, 0.5).status is RunStatus.QUEUED
+
+
+@pytest.mark.parametrize("outcome", [Failed("refused"), Lost(started=False)])
+def test_what_was_certainly_not_done_is_tried_again_all_the_same(outcome: Failed | Lost) -> None:
+    ending = decide(run(on_ambiguous=Ambiguity.FAIL), outcome, NOW, 0.5)
+    assert ending.status is RunStatus.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("claimed", "outcome"),
+    [
+        (run(attempt=3, dead_letter=False), Failed("boom")),
+        (run(lost_count=3, dead_letter=False), Lost(started=True)),
+    ],
+)
+def test_without_dead_letters_a_run_without_attempts_left_has_failed(
+    claimed: Claimed, outcome: Failed | Lost
+) -> None:
+    assert decide(claimed, outcome, NOW, 0.5).status is RunStatus.FAILED

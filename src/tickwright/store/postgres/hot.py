@@ -62,8 +62,9 @@ class PostgresStatements:
         )
         return rows
 
-    async def mark_started(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
-        await c.execute(_SQL["mark_started"], _json(rows))
+    async def mark_started(self, c: Any, rows: list[tuple[Any, ...]]) -> int:
+        status: str = await c.execute(_SQL["mark_started"], _json(rows))
+        return int(status.rpartition(" ")[2])
 
     async def finish(self, c: Any, rows: list[tuple[Any, ...]]) -> dict[UUID, tuple[int, str]]:
         ended = await c.fetch(_SQL["finish"], _json(rows))

@@ -8,17 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Self
 from weakref import WeakSet
 
 import aiosqlite
+from aiosqlite.core import _STOP_RUNNING_SENTINEL
 
-T = TypeVar("T")
 _ROWS_AT_ONCE = 64
 _CLOSE_SECONDS = 3.0
+
+
+class _Reply:
+    """Takes what the thread found to the loop that asked, if that still runs.
+
+    A thread that stumbled over a closed loop would end with its transaction open, and keep all
+    others from writing.
+    """
+
+    def __init__(self, future: asyncio.Future[Any]) -> None:
+        self._future = future
+
+    def get_loop(self) -> Self:
+        return self
+
+    def call_soon_threadsafe(self, settle: Callable[..., None], _: object, found: object) -> None:
+        with suppress(RuntimeError):
+            self._future.get_loop().call_soon_threadsafe(settle, self._future, found)
 
 
 class Driver(aiosqlite.Connection):
@@ -31,11 +49,9 @@ class Driver(aiosqlite.Connection):
         self.hangs = False
 
     def _opened(self, connector: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
-        connection = connector()
-        if self.hangs:
-            connection.close()
-            raise _no_answer()
-        return connection
+        # Kept by the thread: whoever waits for it may be gone, and it is closed all the same.
+        self._connection = connector()
+        return self._connection
 
     @property
     def alive(self) -> bool:
@@ -51,19 +67,29 @@ class Driver(aiosqlite.Connection):
         finally:
             self._seconds = usual
 
-    async def _connect(self) -> aiosqlite.Connection:
-        return await self._in_time(super()._connect())
+    async def _connect(self) -> Self:
+        try:
+            await self._ask(self._connector)
+        except BaseException:
+            self.stop()
+            raise
+        return self
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if self.hangs:
             raise _no_answer()
-        call = super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
-        return await self._in_time(call)
+        if not self._running:
+            raise sqlite3.ProgrammingError("the connection is closed")
+        return await self._ask(partial(fn, *args, **kwargs))
 
-    async def _in_time(self, call: Coroutine[Any, Any, T]) -> T:
+    async def _ask(self, function: Callable[[], Any]) -> Any:
+        """What the thread answers within the deadline."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        reply: Any = _Reply(future)
+        self._tx.put_nowait((reply, function))
         try:
             async with asyncio.timeout(self._seconds):
-                return await call
+                return await future
         except TimeoutError:
             self._give_up()
             raise _no_answer() from None
@@ -74,15 +100,26 @@ class Driver(aiosqlite.Connection):
             # What only computes can be stopped; what waits for the disk cannot.
             self._connection.interrupt()
 
+    def stop(self) -> None:
+        """Let the thread close the connection and end, however long the loop lives."""
+        self._running = False
+        self._tx.put_nowait((None, self._end))
+
+    def _end(self) -> object:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        return _STOP_RUNNING_SENTINEL
+
     async def close(self) -> None:
         """Close; a thread that hangs does it by itself later."""
         if not self._running:
             return
-        closed = self.stop()
-        if closed is None or self.hangs:
+        self.stop()
+        if self.hangs:
             return
-        await asyncio.wait({closed}, timeout=_CLOSE_SECONDS)
-        if not closed.done():
+        await asyncio.to_thread(self._thread.join, _CLOSE_SECONDS)
+        if self.alive:
             self._give_up()
 
 

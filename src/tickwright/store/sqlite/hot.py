@@ -51,9 +51,12 @@ def _typed(names: list[str], row: Any) -> dict[str, Any]:
     return typed
 
 
-async def _run(c: Any, name: str, *values: object) -> None:
+async def _run(c: Any, name: str, *values: object) -> int:
+    """How many rows the statement touched."""
     cursor = await c.execute(_SQL[name], values)
+    touched = int(cursor.rowcount)
     await cursor.close()
+    return touched
 
 
 class SqliteStatements:
@@ -112,8 +115,8 @@ class SqliteStatements:
         )
         return await self._by_id(c, taken, lane)
 
-    async def mark_started(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
-        await _run(c, "mark_started", _json(rows))
+    async def mark_started(self, c: Any, rows: list[tuple[Any, ...]]) -> int:
+        return await _run(c, "mark_started", _json(rows))
 
     async def finish(self, c: Any, rows: list[tuple[Any, ...]]) -> dict[UUID, tuple[int, str]]:
         ended = await _rows(c, "finish", _json(rows))

@@ -1,0 +1,114 @@
+"""Jobs on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+
+from tickwright.api.wire import Answer, Body, Listed, Paging, ScopeAnswer, scope_answer
+from tickwright.model.job import MAX_DELAYS, Ambiguity, BackoffKind, Job, policy_to_json
+from tickwright.service.options import MAX_KEY, MAX_NAME
+
+Key = Annotated[str, Field(min_length=1, max_length=MAX_KEY)]
+Duration = Annotated[str, Field(max_length=32, examples=["30s", "15m", "1h30m"])]
+# Texts on the wire become these words; strictness would ask for the Python objects.
+Kind = Annotated[BackoffKind, Field(strict=False)]
+OnAmbiguous = Annotated[Ambiguity, Field(strict=False)]
+
+
+class BackoffBody(Body):
+    """How long to wait after a failed attempt; what is absent has its default."""
+
+    kind: Kind = Field(default=BackoffKind.EXPONENTIAL)
+    base: Duration = Field(default="10s")
+    factor: float = Field(default=2.0, ge=1, le=100)
+    cap: Duration = Field(default="1h", description="No delay is longer.")
+    jitter: bool = Field(default=True, description="Half of each delay is random.")
+    delays: list[Duration] = Field(
+        default=[], max_length=MAX_DELAYS, description="One after the other, for the kind `list`."
+    )
+
+
+class _Policy(Body):
+    """What creating and changing have in common; what is absent is left as it is."""
+
+    queue: Annotated[str, Field(min_length=1, max_length=100)] = Field(default="default")
+    priority: Annotated[int, Field(ge=1, le=9)] = Field(default=5, description="Higher runs first.")
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = Field(default=3)
+    backoff: BackoffBody = Field(default=BackoffBody(), description="Given as a whole.")
+    timeout: Duration = Field(default="1h", description="Of one attempt; at most 7 days.")
+    max_lost: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=3, description="How often a run may lose its worker."
+    )
+    on_ambiguous: OnAmbiguous = Field(
+        default=Ambiguity.RETRY,
+        description="`fail`: what may have been done, after a timeout or a lost worker, is not"
+        " tried again (at most once).",
+    )
+    dead_letter: bool = Field(
+        default=True, description="Whether a run without attempts left is `dead`, or just `failed`."
+    )
+
+    def given(self, *without: str) -> dict[str, Any]:
+        """What the caller said, by wire name."""
+        said = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return {name: value for name, value in said.items() if name not in without}
+
+
+class NewJob(_Policy):
+    """A job to define."""
+
+    key: Key
+
+
+class JobPatch(_Policy):
+    """What to change of a job; what is absent stays."""
+
+
+class JobFilters(Paging):
+    """Which jobs to list."""
+
+    search: Annotated[str, Field(max_length=MAX_NAME)] | None = Field(
+        default=None, description="A part of the key, in any case."
+    )
+
+
+class BackoffAnswer(Answer):
+    """How long to wait after a failed attempt."""
+
+    kind: BackoffKind
+    base: str
+    factor: float
+    cap: str
+    jitter: bool
+    delays: list[str]
+
+
+class JobAnswer(Answer):
+    """A kind of work and the policy of its runs; durations are texts such as `1h30m`."""
+
+    id: UUID
+    scope: ScopeAnswer
+    key: str
+    queue: str
+    priority: int
+    max_attempts: int
+    backoff: BackoffAnswer
+    timeout: str
+    max_lost: int
+    on_ambiguous: Ambiguity
+    dead_letter: bool
+    version: int
+
+
+class JobList(Listed[JobAnswer]):
+    """One page of jobs."""
+
+
+def job_answer(job: Job) -> JobAnswer:
+    policy = policy_to_json(job.policy)
+    return JobAnswer(
+        id=job.id, scope=scope_answer(job.scope), key=job.key, version=job.version, **policy
+    )

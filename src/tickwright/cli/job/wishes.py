@@ -1,0 +1,93 @@
+"""The options that make a job's policy, for creating and updating."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from tickwright.model.job import Ambiguity, BackoffKind
+from tickwright.service.options import camel
+
+_PLAIN = ("queue", "priority", "max_attempts", "timeout", "max_lost", "dead_letter")
+Key = Annotated[str, typer.Argument(metavar="KEY", help="Which job.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """A policy, or the parts of one that are to change."""
+
+    queue: Annotated[
+        str | None, typer.Option("--queue", help="Where its runs wait.", show_default=False)
+    ] = None
+    priority: Annotated[
+        int | None, typer.Option("--priority", help="1 to 9; higher first.", show_default=False)
+    ] = None
+    max_attempts: Annotated[
+        int | None, typer.Option("--max-attempts", help="1 to 100.", show_default=False)
+    ] = None
+    timeout: Annotated[
+        str | None,
+        typer.Option("--timeout", help="Of one attempt, such as 15m.", show_default=False),
+    ] = None
+    max_lost: Annotated[
+        int | None,
+        typer.Option("--max-lost", help="How many workers it may lose.", show_default=False),
+    ] = None
+    on_ambiguous: Annotated[
+        Ambiguity | None,
+        typer.Option(
+            "--on-ambiguous", help="When an attempt may have done its work.", show_default=False
+        ),
+    ] = None
+    dead_letter: Annotated[
+        bool | None,
+        typer.Option(
+            "--dead-letter/--no-dead-letter",
+            help="Whether a run without attempts left is dead, or just failed.",
+            show_default=False,
+        ),
+    ] = None
+    backoff: Annotated[
+        BackoffKind | None,
+        typer.Option("--backoff", help="How delays grow.", show_default=False),
+    ] = None
+    base: Annotated[
+        str | None, typer.Option("--base", help="First delay, such as 10s.", show_default=False)
+    ] = None
+    factor: Annotated[
+        float | None,
+        typer.Option("--factor", help="Growth of each delay.", show_default=False),
+    ] = None
+    cap: Annotated[
+        str | None, typer.Option("--cap", help="Longest delay, such as 1h.", show_default=False)
+    ] = None
+    jitter: Annotated[
+        bool | None,
+        typer.Option(
+            "--jitter/--no-jitter", help="Half of each delay is random.", show_default=False
+        ),
+    ] = None
+    delay: Annotated[
+        list[str] | None,
+        typer.Option("--delay", help="One of a list of delays, in turn.", show_default=False),
+    ] = None
+
+    def changes(self) -> dict[str, Any]:
+        """What was said, by the API's names; what was not is absent."""
+        said: dict[str, Any] = {camel(name): getattr(self, name) for name in _PLAIN}
+        said["onAmbiguous"] = self.on_ambiguous and self.on_ambiguous.value
+        said["backoff"] = self._backoff() or None
+        return {name: value for name, value in said.items() if value is not None}
+
+    def _backoff(self) -> dict[str, Any]:
+        said = {
+            "kind": self.backoff.value if self.backoff else ("list" if self.delay else None),
+            "base": self.base,
+            "factor": self.factor,
+            "cap": self.cap,
+            "jitter": self.jitter,
+            "delays": self.delay or None,
+        }
+        return {name: value for name, value in said.items() if value is not None}
