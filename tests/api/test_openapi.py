@@ -33,6 +33,8 @@ ROUTES = {
     "DELETE /jobs/{key}": "deleteJob",
     "GET /runs": "listRuns",
     "GET /runs/{runId}": "getRun",
+    "POST /runs": "runJob",
+    "POST /runs/{runId}/retry": "retryRun",
     "POST /runs/{runId}/cancel": "cancelRun",
     "GET /workers": "listWorkers",
     "GET /changes": "listChanges",

@@ -9,13 +9,14 @@ import pytest
 
 from tests.cli.conftest import Cli
 from tickwright import cli as command_line
-from tickwright.cli import job, schedule
+from tickwright.cli import job, runs, schedule
 
 COMMANDS: list[tuple[str, ...]] = [
-    (name,) for name in command_line.MEMBERS if name not in ("schedule", "job", "db")
+    (name,) for name in command_line.MEMBERS if name not in ("schedule", "job", "runs", "db")
 ]
 COMMANDS += [("schedule", name) for name in schedule.MEMBERS]
 COMMANDS += [("job", name) for name in job.MEMBERS]
+COMMANDS += [("runs", name) for name in runs.MEMBERS]
 COMMANDS += [("db", "upgrade"), ("db", "status")]
 
 

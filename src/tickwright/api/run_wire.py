@@ -10,6 +10,7 @@ from pydantic import Field
 
 from tickwright.api.wire import (
     Answer,
+    Body,
     JsonObject,
     Listed,
     OptionalMoment,
@@ -19,6 +20,30 @@ from tickwright.api.wire import (
     scope_answer,
 )
 from tickwright.model.run import Attempt, Cause, Gate, Run, RunStatus
+
+RequestId = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class NewRun(Body):
+    """A job to run now, without a schedule."""
+
+    job_key: Annotated[str, Field(min_length=1, max_length=255)]
+    payload: JsonObject = Field(default={})
+    target: JsonObject | None = Field(
+        default=None, description="Without it the handler named like `jobKey` is called."
+    )
+    request_id: RequestId | None = Field(
+        default=None, description="The same id answers with the run it made before."
+    )
+
+
+class RetryRequest(Body):
+    """How to do again what a run did."""
+
+    payload: JsonObject | None = Field(default=None, description="Replaces the run's payload.")
+    request_id: RequestId | None = Field(
+        default=None, description="The same id answers with the run it made before."
+    )
 
 
 class RunFilters(Paging):
@@ -76,6 +101,7 @@ class RunAnswer(Answer):
     triggered_by: str | None
     request_id: str | None
     cancel_requested_at: datetime | None
+    replay_of: UUID | None = Field(description="The run that this one repeats.")
 
 
 class AttemptAnswer(Answer):
@@ -152,4 +178,5 @@ def _fields(run: Run) -> dict[str, Any]:
         "triggered_by": run.triggered_by,
         "request_id": run.request_key,
         "cancel_requested_at": run.cancel_requested_at,
+        "replay_of": run.replay_of,
     }

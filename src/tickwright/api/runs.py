@@ -1,16 +1,20 @@
-"""Runs: list, read with their attempts, cancel."""
+"""Runs: start one, list, read with their attempts, retry, cancel."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from tickwright.api.auth import Caller, CurrentCaller
 from tickwright.api.body import JsonRoute
 from tickwright.api.errors import documented
+from tickwright.api.idempotency import IdempotencyKey, request_key
 from tickwright.api.run_wire import (
+    NewRun,
+    RetryRequest,
     RunAnswer,
     RunDetail,
     RunFilters,
@@ -18,7 +22,7 @@ from tickwright.api.run_wire import (
     run_answer,
     run_detail,
 )
-from tickwright.api.wire import pagination
+from tickwright.api.wire import pagination, path_to
 from tickwright.model.errors import NotFound, NotPossible
 from tickwright.model.run import RunStatus
 from tickwright.model.states import OPEN_RUNS
@@ -26,6 +30,7 @@ from tickwright.service.scheduler import RunQuery
 
 router = APIRouter(prefix="/runs", tags=["runs"], route_class=JsonRoute)
 
+_BODY = (413, 415)
 RunId = Annotated[UUID, Path(alias="runId")]
 
 
@@ -51,11 +56,56 @@ async def list_runs(filters: Annotated[RunFilters, Query()], caller: CurrentCall
     return RunList(data=data, pagination=pagination(filters, found.total))
 
 
+@router.post("", status_code=HTTPStatus.ACCEPTED, responses=documented(*_BODY, 409, 422))
+async def run_job(
+    body: NewRun,
+    caller: CurrentCaller,
+    request: Request,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> RunAnswer:
+    """Run a job once, now, without a schedule."""
+    run = await caller.scheduler.run_job(
+        caller.scope,
+        body.job_key,
+        body.payload,
+        target=body.target,
+        triggered_by=caller.actor,
+        request_key=request_key(idempotency_key, body.request_id),
+    )
+    response.headers["Location"] = path_to(request, f"/runs/{run.id}")
+    return run_answer(run)
+
+
 @router.get("/{runId}", responses=documented(404, 422))
 async def get_run(run_id: RunId, caller: CurrentCaller) -> RunDetail:
     """Read a run and the tries before its newest one."""
     run = await caller.scheduler.get_run(caller.scope, run_id)
     return run_detail(run, await caller.scheduler.attempts(caller.scope, run_id))
+
+
+@router.post(
+    "/{runId}/retry", status_code=HTTPStatus.ACCEPTED, responses=documented(*_BODY, 404, 409, 422)
+)
+async def retry_run(
+    run_id: RunId,
+    caller: CurrentCaller,
+    request: Request,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+    body: RetryRequest | None = None,
+) -> RunAnswer:
+    """Do again what an ended run did: a new run that points at it (`replayOf`)."""
+    wanted = body or RetryRequest()
+    run = await caller.scheduler.retry_run(
+        caller.scope,
+        run_id,
+        payload=wanted.payload,
+        triggered_by=caller.actor,
+        request_key=request_key(idempotency_key, wanted.request_id),
+    )
+    response.headers["Location"] = path_to(request, f"/runs/{run.id}")
+    return run_answer(run)
 
 
 @router.post("/{runId}/cancel", responses=documented(404, 422))

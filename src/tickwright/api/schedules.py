@@ -5,12 +5,13 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from tickwright.api.auth import Caller, CurrentCaller
 from tickwright.api.body import JsonRoute
 from tickwright.api.errors import documented
 from tickwright.api.etag import IfMatch, mark, version_in
+from tickwright.api.idempotency import IdempotencyKey, request_key
 from tickwright.api.run_wire import RunAnswer, run_answer
 from tickwright.api.schedule_wire import (
     NewSchedule,
@@ -31,15 +32,6 @@ router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=JsonRout
 
 _BODY = (413, 415)
 Ref = Annotated[str, Path(description="The schedule's id or its key.")]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        min_length=1,
-        max_length=255,
-        pattern=r"^[ -~]+$",
-        description="Sent again, it answers with the run it made before.",
-    ),
-]
 
 
 @router.post("", status_code=HTTPStatus.CREATED, responses=documented(*_BODY, 409, 422))
@@ -163,7 +155,7 @@ async def trigger_schedule(
         caller.scope,
         schedule.id,
         triggered_by=caller.actor,
-        request_key=_request_key(idempotency_key, wanted.request_id),
+        request_key=request_key(idempotency_key, wanted.request_id),
         payload=wanted.payload,
         force=wanted.force,
     )
@@ -184,9 +176,3 @@ def _status(filters: ScheduleFilters) -> ScheduleStatus | None:
     if filters.status not in (None, meant):
         raise InvalidInput("enabled", f"contradicts status={filters.status}")
     return meant
-
-
-def _request_key(header: str | None, body: str | None) -> str | None:
-    if header is not None and body is not None and header != body:
-        raise InvalidInput("requestId", "contradicts the Idempotency-Key header")
-    return header if body is None else body

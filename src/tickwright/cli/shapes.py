@@ -92,6 +92,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "triggeredBy": run.triggered_by,
         "requestId": run.request_key,
         "cancelRequestedAt": _stamp(run.cancel_requested_at),
+        "replayOf": str(run.replay_of) if run.replay_of else None,
     }
 
 

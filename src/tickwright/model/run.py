@@ -33,6 +33,7 @@ class Cause(StrEnum):
     SCHEDULE = "schedule"
     MANUAL = "manual"
     ADMIN = "admin"
+    REPLAY = "replay"
 
 
 class Gate(StrEnum):
@@ -57,7 +58,8 @@ class Run:
     """One occurrence or one start by hand, and its outcome.
 
     `nominal_at` is the instant the rule gave; a stretch of undone moments is one row with
-    `through_at` and `count`. `reason` says why a run was skipped, missed or cancelled.
+    `through_at` and `count`. `reason` says why a run was skipped, missed or cancelled. A replay
+    points at the run it repeats.
     """
 
     id: UUID
@@ -88,6 +90,7 @@ class Run:
     triggered_by: str | None = None
     request_key: str | None = None
     cancel_requested_at: datetime | None = None
+    replay_of: UUID | None = None
 
     @property
     def duration(self) -> timedelta | None:
@@ -143,7 +146,8 @@ class Claimed:
         if self.cause is Cause.SCHEDULE and self.schedule_id is not None:
             stamp = to_rfc3339(self.nominal_at)
             return f"s1:{self.scope.key}:{self.schedule_id}:{stamp}"
-        return f"s1:{self.scope.key}:{self.schedule_id or self.job_key}:m:{self.id}"
+        kind = "r" if self.cause is Cause.REPLAY else "m"
+        return f"s1:{self.scope.key}:{self.schedule_id or self.job_key}:{kind}:{self.id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
 from tickwright.engine.hooks import EndHook, StartHook
 from tickwright.engine.runtime import Runtime
-from tickwright.model.errors import NotPossible, StoreUnavailable
+from tickwright.model.errors import InvalidInput, NotPossible, StoreUnavailable
+from tickwright.model.json import JsonObject
 from tickwright.service.status import Status, system_status
 from tickwright.targets.base import Handlers
 
@@ -120,3 +121,13 @@ class Core:
         except StoreUnavailable:
             now = None
         return await system_status(self._store, self._runtime, now)
+
+    def _check_target(self, target: JsonObject) -> dict[str, Any]:
+        if not isinstance(target, Mapping):
+            raise InvalidInput("target", "must be a JSON object")
+        kind = target.get("type")
+        member = self._runtime.parts.targets.get(kind) if isinstance(kind, str) else None
+        if member is None:
+            known = ", ".join(self._runtime.parts.targets)
+            raise InvalidInput("target.type", f"must be one of {known}")
+        return member.check(target)

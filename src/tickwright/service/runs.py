@@ -9,15 +9,15 @@ from typing import Any
 from uuid import UUID
 
 from tickwright.model.errors import NotFound
-from tickwright.model.json import checked_object
+from tickwright.model.json import JsonObject, checked_object
 from tickwright.model.page import Page
 from tickwright.model.run import Attempt, Cause, Run
 from tickwright.model.scope import Scope
 from tickwright.model.states import OPEN_RUNS
 from tickwright.model.worker import Worker
 from tickwright.service.core import Core
-from tickwright.service.options import check_note, check_ref, check_request_key
-from tickwright.store.base import NewRun, Ref, RunQuery
+from tickwright.service.options import check_key, check_note, check_ref, check_request_key
+from tickwright.store.base import NewRun, Ref, RunQuery, Work
 
 _LOOK_SECONDS = 0.5
 
@@ -42,13 +42,66 @@ class Runs(Core):
         Conflict while an earlier run is open (under overlap `skip`). The same `request_key`
         answers with the run it made before, so a double click is one run.
         """
-        checked = None if payload is None else checked_object("payload", payload)
-        by, request = check_note("triggeredBy", triggered_by), check_request_key(request_key)
-        new = NewRun(cause, by, request, checked, force)
+        new = self._new(cause, triggered_by, request_key, payload, force)
         now = await self._time.now()
         run = await self._store.runs.add(scope, check_ref(ref), new, now=now)
         self._runtime.wake("ready")
         return run
+
+    async def run_job(
+        self,
+        scope: Scope,
+        job_key: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        target: JsonObject | None = None,
+        triggered_by: str | None = None,
+        request_key: str | None = None,
+    ) -> Run:
+        """Run a job once, now, without a schedule; without `target` the handler of its name.
+
+        The same `request_key` answers with the run it made before.
+        """
+        name = check_key("jobKey", job_key)
+        checked = self._check_target(target or {"type": "handler", "name": name})
+        handler = checked.get("name") if checked.get("type") == "handler" else None
+        new = self._new(Cause.MANUAL, triggered_by, request_key, payload)
+        work = Work(name, checked, handler)
+        run = await self._store.runs.start(scope, work, new, now=await self._time.now())
+        self._runtime.wake("ready")
+        return run
+
+    async def retry_run(
+        self,
+        scope: Scope,
+        run_id: UUID,
+        *,
+        payload: Mapping[str, Any] | None = None,
+        triggered_by: str | None = None,
+        request_key: str | None = None,
+    ) -> Run:
+        """Do again what an ended run did, for the same instant: a new run that points at it.
+
+        NotPossible while it has not ended; Conflict as `trigger_schedule`.
+        """
+        new = self._new(Cause.REPLAY, triggered_by, request_key, payload)
+        run = await self._store.runs.replay(scope, run_id, new, now=await self._time.now())
+        if run is None:
+            raise NotFound(f"there is no run {run_id}")
+        self._runtime.wake("ready")
+        return run
+
+    def _new(
+        self,
+        cause: Cause,
+        triggered_by: str | None,
+        request_key: str | None,
+        payload: Mapping[str, Any] | None,
+        force: bool = True,
+    ) -> NewRun:
+        checked = None if payload is None else checked_object("payload", payload)
+        by, request = check_note("triggeredBy", triggered_by), check_request_key(request_key)
+        return NewRun(cause, by, request, checked, force)
 
     async def get_run(self, scope: Scope, run_id: UUID) -> Run:
         found = await self._store.runs.get(scope, run_id)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from tickwright.model import event as names
 from tickwright.model.change import Change
@@ -235,16 +235,6 @@ class Schedules(Core):
         return await self._store.changes.find(scope, limit, offset, resource_id)
 
     # Inside
-
-    def _check_target(self, target: JsonObject) -> dict[str, Any]:
-        if not isinstance(target, Mapping):
-            raise InvalidInput("target", "must be a JSON object")
-        kind = target.get("type")
-        member = self._runtime.parts.targets.get(kind) if isinstance(kind, str) else None
-        if member is None:
-            known = ", ".join(self._runtime.parts.targets)
-            raise InvalidInput("target.type", f"must be one of {known}")
-        return member.check(target)
 
     def _declared(self, scope: Scope, key: str, job_key: str, rule: Rule) -> Declaration:
         trigger, past, options = rule

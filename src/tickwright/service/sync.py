@@ -253,6 +253,46 @@ class SyncScheduler:
             )
         )
 
+    def run_job(
+        self,
+        scope: Scope,
+        job_key: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        target: JsonObject | None = None,
+        triggered_by: str | None = None,
+        request_key: str | None = None,
+    ) -> Run:
+        return self._run(
+            self.scheduler.run_job(
+                scope,
+                job_key,
+                payload,
+                target=target,
+                triggered_by=triggered_by,
+                request_key=request_key,
+            )
+        )
+
+    def retry_run(
+        self,
+        scope: Scope,
+        run_id: UUID,
+        *,
+        payload: Mapping[str, Any] | None = None,
+        triggered_by: str | None = None,
+        request_key: str | None = None,
+    ) -> Run:
+        return self._run(
+            self.scheduler.retry_run(
+                scope,
+                run_id,
+                payload=payload,
+                triggered_by=triggered_by,
+                request_key=request_key,
+            )
+        )
+
     def get_run(self, scope: Scope, run_id: UUID) -> Run:
         return self._run(self.scheduler.get_run(scope, run_id))
 

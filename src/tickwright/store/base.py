@@ -24,6 +24,7 @@ from uuid import UUID
 from tickwright.model.change import Change
 from tickwright.model.clock import Clock
 from tickwright.model.job import Job
+from tickwright.model.json import JsonObject
 from tickwright.model.page import Page
 from tickwright.model.plan import Decision, Due, Plan
 from tickwright.model.run import Attempt, Cause, Claimed, Ending, Run, RunStatus
@@ -56,6 +57,15 @@ class NewRun:
     request_key: str | None = None
     payload: dict[str, object] | None = None
     force: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run without a schedule does."""
+
+    job_key: str
+    target: JsonObject
+    handler: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +233,22 @@ class Runs(Protocol):
         `new.force`, not active. Under overlap `skip` an open run is a Conflict, decided
         under the cursor's lock. The same `request_key` answers with the run it made before, and is
         a Conflict when that was another schedule's.
+        """
+        ...
+
+    async def start(self, scope: Scope, work: Work, new: NewRun, *, now: datetime) -> Run:
+        """Queue one run without a schedule.
+
+        The same `request_key` answers with the run it made before, and is a Conflict when that
+        did something else.
+        """
+        ...
+
+    async def replay(self, scope: Scope, run_id: UUID, new: NewRun, *, now: datetime) -> Run | None:
+        """Queue a new run of what an ended one did; None without such a run.
+
+        NotPossible when it has not ended, or never was one to execute. The overlap policy of its
+        schedule holds as for a start by hand.
         """
         ...
 

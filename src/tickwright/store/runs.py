@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -16,12 +17,15 @@ from tickwright.model.plan import OpenRuns
 from tickwright.model.run import Attempt, Cause, Gate, Items, Run, RunStatus
 from tickwright.model.schedule import Overlap, ScheduleStatus
 from tickwright.model.scope import Scope
-from tickwright.store.base import NewRun, Ref, RunQuery
+from tickwright.model.states import OPEN_RUNS
+from tickwright.store.base import NewRun, Ref, RunQuery, Work
 from tickwright.store.cancelling import ask_to_stop, cancel_queued
 from tickwright.store.database import Database, new_id
 from tickwright.store.listing import is_named, page
 from tickwright.store.overlapping import advance_lines, make_way, open_runs
 from tickwright.store.settling import queue_and_priority, unstarted
+
+T = TypeVar("T")
 
 
 class SqlRuns:
@@ -32,11 +36,20 @@ class SqlRuns:
         self._tables = database.tables
 
     async def add(self, scope: Scope, ref: Ref, new: NewRun, *, now: datetime) -> Run:
+        return await self._twice(lambda: self._add(scope, ref, new, now))
+
+    async def start(self, scope: Scope, work: Work, new: NewRun, *, now: datetime) -> Run:
+        return await self._twice(lambda: self._start(scope, work, new, now))
+
+    async def replay(self, scope: Scope, run_id: UUID, new: NewRun, *, now: datetime) -> Run | None:
+        return await self._twice(lambda: self._replay(scope, run_id, new, now))
+
+    async def _twice(self, work: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await self._add(scope, ref, new, now)
+            return await work()
         except IntegrityError:
-            # Another schedule's run took the request key first: now it can be found.
-            return await self._add(scope, ref, new, now)
+            # Another request took the request key first: now its run can be found.
+            return await work()
 
     async def _add(self, scope: Scope, ref: Ref, new: NewRun, now: datetime) -> Run:
         async with self._database.write() as c:
@@ -44,29 +57,66 @@ class SqlRuns:
             made = await self._requested(c, scope, new.request_key)
             if made is None:
                 _refuse_status(schedule, new.force)
-                made = await self._made(c, schedule, new, now)
-                await self._database.notify(c, "ready")
-            row = (await c.execute(self._select().where(self._tables.runs.c.id == made))).one()
-        if row.schedule_id != schedule.id:
-            raise Conflict("this request has started another schedule before")
+                gate = await self._gate(c, schedule, now)
+                made = await self._insert(c, _of_schedule(schedule), new, now, gate)
+            row = await self._row(c, made)
+        if row.schedule_id != schedule.id or row.replay_of is not None:
+            raise Conflict("this request has started something else before")
         return run_from(row)
 
-    async def _made(self, c: AsyncConnection, schedule: Any, new: NewRun, now: datetime) -> UUID:
-        """A new run, as the overlap policy of its schedule has it: at once, in line, or not."""
+    async def _start(self, scope: Scope, work: Work, new: NewRun, now: datetime) -> Run:
+        async with self._database.write() as c:
+            made = await self._requested(c, scope, new.request_key)
+            if made is None:
+                made = await self._insert(c, _of_work(scope, work), new, now, None)
+            row = await self._row(c, made)
+        if (row.schedule_id, row.job_key, row.replay_of) != (None, work.job_key, None):
+            raise Conflict("this request has started something else before")
+        return run_from(row)
+
+    async def _replay(self, scope: Scope, run_id: UUID, new: NewRun, now: datetime) -> Run | None:
+        r = self._tables.runs
+        mine = sa.select(r).where(r.c.scope_key == scope.key, r.c.id == run_id)
+        async with self._database.write() as c:
+            old = (await c.execute(mine)).one_or_none()
+            if old is None:
+                return None
+            made = await self._requested(c, scope, new.request_key)
+            if made is None:
+                _refuse_replay(old)
+                gate = await self._gate_of(c, scope, old.schedule_id, now)
+                made = await self._insert(c, _of_run(old), new, now, gate)
+            row = await self._row(c, made)
+        if row.replay_of != run_id:
+            raise Conflict("this request has started something else before")
+        return run_from(row)
+
+    async def _row(self, c: AsyncConnection, run_id: UUID) -> Any:
+        return (await c.execute(self._select().where(self._tables.runs.c.id == run_id))).one()
+
+    async def _gate_of(
+        self, c: AsyncConnection, scope: Scope, schedule_id: UUID | None, now: datetime
+    ) -> Gate | None:
+        """The gate for one more run of that schedule, if there still is one."""
+        if schedule_id is None:
+            return None
+        try:
+            schedule = await self._locked(c, scope, schedule_id)
+        except NotFound:
+            return None
+        return await self._gate(c, schedule, now)
+
+    async def _gate(self, c: AsyncConnection, schedule: Any, now: datetime) -> Gate | None:
+        """What the overlap policy makes one more run wait for; Conflict when it allows none."""
         overlap = Overlap(schedule.overlap)
-        gate = None
-        if overlap is not Overlap.ALLOW:
-            opened = await open_runs(c, self._tables, schedule.id)
-            if overlap is Overlap.CANCEL_RUNNING and (opened.active or opened.waiting):
-                await make_way(c, self._tables, schedule.id, now)
-                opened = await open_runs(c, self._tables, schedule.id)
-            if opened.active or opened.waiting:
-                gate = _in_line(schedule, overlap, opened)
-        made = new_id()
-        await self._insert(c, made, schedule, new, now, gate)
-        if overlap is Overlap.CANCEL_RUNNING:
+        if overlap is Overlap.ALLOW:
+            return None
+        opened = await open_runs(c, self._tables, schedule.id)
+        if overlap is Overlap.CANCEL_RUNNING and (opened.active or opened.waiting):
+            await make_way(c, self._tables, schedule.id, now)
             await self._database.notify(c, "cancel")
-        return made
+            opened = await open_runs(c, self._tables, schedule.id)
+        return _in_line(schedule, overlap, opened) if opened.active or opened.waiting else None
 
     async def get(self, scope: Scope, run_id: UUID) -> Run | None:
         r = self._tables.runs
@@ -171,30 +221,71 @@ class SqlRuns:
     async def _insert(
         self,
         c: AsyncConnection,
-        run_id: UUID,
-        schedule: Any,
+        does: Mapping[str, Any],
         new: NewRun,
         now: datetime,
         gate: Gate | None,
-    ) -> None:
+    ) -> UUID:
+        run_id = new_id()
         values = {
+            **unstarted(now),
+            **does,
             "id": run_id,
-            "scope_key": schedule.scope_key,
-            "schedule_id": schedule.id,
-            "job_key": schedule.job_key,
-            "handler": schedule.handler,
             "cause": new.cause.value,
-            "own_key": f"m:{run_id}",
+            "own_key": f"{'r' if new.cause is Cause.REPLAY else 'm'}:{run_id}",
             "request_key": new.request_key,
             "status": "queued",
             "gate": gate,
-            "target": schedule.target,
-            "payload": schedule.payload if new.payload is None else new.payload,
             "triggered_by": new.triggered_by,
-            **unstarted(now),
-            **await queue_and_priority(c, self._tables, schedule.scope_key, schedule.job_key),
+            **await queue_and_priority(c, self._tables, does["scope_key"], does["job_key"]),
         }
+        if new.payload is not None:
+            values["payload"] = new.payload
         await c.execute(sa.insert(self._tables.runs).values(values))
+        await self._database.notify(c, "ready")
+        return run_id
+
+
+def _of_schedule(schedule: Any) -> dict[str, Any]:
+    return {
+        "scope_key": schedule.scope_key,
+        "schedule_id": schedule.id,
+        "job_key": schedule.job_key,
+        "handler": schedule.handler,
+        "target": schedule.target,
+        "payload": schedule.payload,
+    }
+
+
+def _of_work(scope: Scope, work: Work) -> dict[str, Any]:
+    return {
+        "scope_key": scope.key,
+        "job_key": work.job_key,
+        "handler": work.handler,
+        "target": dict(work.target),
+        "payload": {},
+    }
+
+
+def _of_run(old: Any) -> dict[str, Any]:
+    """It stands for the same instant, so that whoever works by that does the same again."""
+    return {
+        "scope_key": old.scope_key,
+        "schedule_id": old.schedule_id,
+        "job_key": old.job_key,
+        "handler": old.handler,
+        "target": old.target,
+        "payload": old.payload,
+        "nominal_at": old.nominal_at,
+        "replay_of": old.id,
+    }
+
+
+def _refuse_replay(old: Any) -> None:
+    if old.status in OPEN_RUNS:
+        raise NotPossible(f"the run is {old.status}: it has not ended")
+    if old.target is None:
+        raise NotPossible(f"the occurrence was {old.status}: there is no run to repeat")
 
 
 def _refuse_status(schedule: Any, force: bool) -> None:
@@ -240,6 +331,7 @@ def run_from(row: Any) -> Run:
         triggered_by=row.triggered_by,
         request_key=row.request_key,
         cancel_requested_at=row.cancel_requested_at,
+        replay_of=row.replay_of,
     )
 
 

@@ -210,6 +210,12 @@ class Tables:
             sa.Column("items_failed", sa.BigInteger, nullable=False),
             sa.Column("triggered_by", sa.Text),
             sa.Column("cancel_requested_at", Moment),
+            sa.Column("replay_of", sa.Uuid),
+            *self._run_indexes(),
+        )
+
+    def _run_indexes(self) -> list[sa.Index]:
+        return [
             self._index("runs_occurrence", "schedule_id", "nominal_at", "own_key", unique=True),
             self._index(
                 "runs_request",
@@ -224,7 +230,7 @@ class Tables:
             self._index("runs_open", "schedule_id", where=OPEN),
             self._index("runs_running", "worker_id", where=RUNNING),
             self._index("runs_history", "scope_key", "id"),
-        )
+        ]
 
     def _attempts(self) -> sa.Table:
         return self._table(
