@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Any
 
-from tickwright.model.errors import NotFound
+from tickwright.model.errors import NotFound, NotPossible
 from tickwright.model.job import Job, Policy
 from tickwright.model.run import Cause, Claimed
 from tickwright.model.schedule import Schedule
@@ -55,6 +55,13 @@ async def _add_run(store: Store, scope: Scope, theirs: Schedule, run: Claimed) -
         return None
 
 
+async def _replay_run(store: Store, scope: Scope, theirs: Schedule, run: Claimed) -> Any:
+    try:
+        return await store.runs.replay(scope, run.id, NewRun(Cause.REPLAY), now=NOW)
+    except NotPossible as found:
+        return found
+
+
 async def _start_run(store: Store, scope: Scope, theirs: Schedule, run: Claimed) -> Any:
     """Starting a job of the same key is one's own run."""
     work = Work(run.job_key, run.target)
@@ -78,11 +85,7 @@ ASKS: dict[str, list[Ask]] = {
     "Jobs.get": [lambda store, scope, theirs, run: store.jobs.get(scope, "report")],
     "Jobs.find": [lambda store, scope, theirs, run: _items(store.jobs.find(scope, 10, 0))],
     "Runs.add": [_add_run],
-    "Runs.replay": [
-        lambda store, scope, theirs, run: store.runs.replay(
-            scope, run.id, NewRun(Cause.REPLAY), now=NOW
-        )
-    ],
+    "Runs.replay": [_replay_run],
     "Runs.get": [lambda store, scope, theirs, run: store.runs.get(scope, run.id)],
     "Runs.find": [
         lambda store, scope, theirs, run: _items(store.runs.find(scope, RunQuery())),
