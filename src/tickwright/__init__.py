@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from tickwright.model.job import Ambiguity, Backoff, BackoffKind, Policy
     from tickwright.model.scope import SYSTEM, Scope, organization, tenant
+    from tickwright.model.verdict import Cancel, Discard, Retry, Snooze
     from tickwright.service.sync import SyncScheduler
     from tickwright.targets.handler import RunContext
     from tickwright.triggers.cron import cron
@@ -35,6 +36,7 @@ _HOMES = {
     "cron": "tickwright.triggers.cron",
     "every": "tickwright.triggers.interval",
     **dict.fromkeys(("SYSTEM", "Scope", "organization", "tenant"), "tickwright.model.scope"),
+    **dict.fromkeys(("Cancel", "Discard", "Retry", "Snooze"), "tickwright.model.verdict"),
     **dict.fromkeys(("Ambiguity", "Backoff", "BackoffKind", "Policy"), "tickwright.model.job"),
     **dict.fromkeys(
         (
@@ -55,14 +57,18 @@ __all__ = [
     "Ambiguity",
     "Backoff",
     "BackoffKind",
+    "Cancel",
     "Conflict",
+    "Discard",
     "InvalidInput",
     "NotFound",
     "NotPossible",
     "Policy",
+    "Retry",
     "RunContext",
     "Scheduler",
     "Scope",
+    "Snooze",
     "StoreUnavailable",
     "SyncScheduler",
     "TickwrightError",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tickwright.model.json import MAX_JSON_BYTES
-from tickwright.model.run import Succeeded
+from tickwright.model.run import Cancelled, Failed, Outcome, Snoozed, Succeeded
+from tickwright.model.verdict import Cancel, Discard, Retry, Snooze, Verdict
 from tickwright.targets.handler import MAX_ERROR_BYTES, RunContext
 
 from .support import HANDLER, Serve, claimed
@@ -186,3 +188,29 @@ async def test_a_result_that_cannot_be_stored_fails_for_good(serve: Serve, resul
     assert failed.error.startswith("the result of handler 'work' ")
     assert not failed.retryable
     assert len(failed.error.encode()) <= MAX_ERROR_BYTES
+
+
+VERDICTS = [
+    (Retry(timedelta(minutes=5), "busy"), Failed("busy", retry_after=timedelta(minutes=5))),
+    (Retry(), Failed("asked for another try")),
+    (Snooze(timedelta(hours=1)), Snoozed(timedelta(hours=1))),
+    (Cancel("nothing to do"), Cancelled("nothing to do")),
+    (Discard("no such customer"), Failed("no such customer", retryable=False)),
+]
+
+
+@pytest.mark.parametrize(("verdict", "outcome"), VERDICTS, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("threaded", [False, True])
+@pytest.mark.parametrize("raised", [False, True])
+async def test_a_verdict_is_the_same_returned_or_raised_on_the_loop_or_in_a_thread(
+    serve: Serve, verdict: Verdict, outcome: Outcome, *, threaded: bool, raised: bool
+) -> None:
+    def work(tenant_id: str | None, payload: dict[str, Any]) -> Verdict:
+        if raised:
+            raise verdict
+        return verdict
+
+    async def on_loop(tenant_id: str | None, payload: dict[str, Any]) -> Verdict:
+        return work(tenant_id, payload)
+
+    assert await serve(work if threaded else on_loop) == outcome

@@ -208,6 +208,7 @@ async def test_a_broken_answer_is_a_failure_that_can_be_retried(script: Script) 
     failed = await failure_of(script)
 
     assert failed.retryable
+    assert failed.ambiguous, "the request was sent"
     assert failed.error.startswith("no answer from 127.0.0.1:")
     assert "s3cret" not in failed.error
     assert len(failed.error) < 700
@@ -282,6 +283,7 @@ async def test_a_service_that_cannot_be_reached_is_named_without_its_password(
 
     assert isinstance(failed, Failed)
     assert failed.retryable
+    assert not failed.ambiguous, "nothing was sent"
     assert failed.error.startswith("no answer from ")
     assert "s3cret" not in failed.error
 

@@ -20,6 +20,7 @@ from tickwright.observe.base import Emitter
 from tickwright.store.base import Queue
 
 BATCH = 1000
+_UNTOLD = ("released", "snoozed")
 _IDLE = timedelta(seconds=30)
 _HOLD = timedelta(milliseconds=5)
 _LONGEST_HOLD_SECONDS = 0.25
@@ -108,7 +109,7 @@ class Finisher:
             if ending.run.id not in accepted:
                 self._emitter.emit(self._event(names.RUN_REFUSED, ending))
                 continue
-            if ending.outcome != "released":
+            if ending.outcome not in _UNTOLD:
                 self._tell_ended(ending)
             if ending.final and ending.run.id in self._waiters:
                 self._resolve(ending)

@@ -17,12 +17,14 @@ from tickwright.model.run import (
     Failed,
     Items,
     Outcome,
+    Snoozed,
     Succeeded,
 )
 from tickwright.model.storable import storable_text
 
 MAX_ITEMS = 2**62
 MAX_RETRY_AFTER = timedelta(days=7)
+MAX_SNOOZE = timedelta(days=30)
 _NOTHING = Items()
 
 
@@ -37,6 +39,8 @@ def kept(answer: object) -> Outcome:
         return _kept_failure(answer)
     if isinstance(answer, Cancelled):
         return Cancelled(storable_text(str(answer.reason), MAX_ERROR_BYTES))
+    if isinstance(answer, Snoozed):
+        return Snoozed(min(max(answer.delay, timedelta(0)), MAX_SNOOZE))
     return Failed(f"the target answered with {type(answer).__name__}, which is no outcome")
 
 
@@ -51,6 +55,7 @@ def _kept_failure(failed: Failed) -> Failed:
     return Failed(
         storable_text(str(failed.error), MAX_ERROR_BYTES),
         retryable=failed.retryable,
+        ambiguous=failed.ambiguous,
         retry_after=None if after is None else min(after, MAX_RETRY_AFTER),
         result=failed.result if fit else None,
         items=failed.items if fit else _NOTHING,

@@ -13,6 +13,7 @@ from tickwright.model.run import (
     Lost,
     Outcome,
     RunStatus,
+    Snoozed,
     Succeeded,
 )
 
@@ -67,6 +68,16 @@ def decide(run: Claimed, outcome: Outcome, now: datetime, chance: float) -> Endi
             attempt=run.attempt,
             lost_count=run.lost_count,
             reason=outcome.reason,
+        )
+    if isinstance(outcome, Snoozed):
+        return Ending(
+            run,
+            RunStatus.QUEUED,
+            now,
+            "snoozed",
+            attempt=run.attempt,
+            lost_count=run.lost_count,
+            run_at=now + outcome.delay,
         )
     if isinstance(outcome, Lost):
         return _lost(run, outcome, now, chance)

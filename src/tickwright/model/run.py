@@ -187,7 +187,14 @@ class Cancelled:
     reason: str = "cancelled"
 
 
-Outcome = Succeeded | Failed | Lost | Cancelled
+@dataclass(frozen=True, slots=True)
+class Snoozed:
+    """It was too early: the same attempt begins again after `delay`."""
+
+    delay: timedelta
+
+
+Outcome = Succeeded | Failed | Lost | Cancelled | Snoozed
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from tickwright.model.json import JsonObject, checked_text, loads
 from tickwright.model.run import Claimed, Failed, Outcome, Succeeded
 from tickwright.model.scope import Scope
 from tickwright.model.storable import storable_tail, storable_text
+from tickwright.model.verdict import Verdict
 from tickwright.targets._fields import text_fields
 
 log = logging.getLogger(__name__)
@@ -172,7 +173,7 @@ class HandlerTarget:
         # A handler's SystemExit or KeyboardInterrupt would end the whole process.
         except BaseException as error:
             if not _being_cancelled():
-                return Failed(_described(error))
+                return _ending(error)
             if context is not None:
                 context.request_cancel()
             if isinstance(error, asyncio.CancelledError):
@@ -196,14 +197,14 @@ class HandlerTarget:
 class _Raised:
     """What a thread brings back instead of an exception: a Future hangs on StopIteration."""
 
-    error: str
+    outcome: Outcome
 
 
 def _caught(fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     try:
         return fn(*args)
     except BaseException as error:
-        return _Raised(_described(error))
+        return _Raised(_ending(error))
 
 
 def _close_unawaited(call: Future[Any]) -> None:
@@ -216,7 +217,9 @@ def _close_unawaited(call: Future[Any]) -> None:
 def _concluded(name: str, result: object) -> Outcome:
     """The outcome with a copy of `result`: whoever else holds the object may still change it."""
     if isinstance(result, _Raised):
-        return Failed(result.error)
+        return result.outcome
+    if isinstance(result, Verdict):
+        return result.outcome()
     try:
         return Succeeded(loads(checked_text("result", result)))
     except InvalidInput as error:
@@ -225,6 +228,10 @@ def _concluded(name: str, result: object) -> Outcome:
         reason = f"cannot be written as JSON: {type(error).__name__}"
     text = f"the result of handler {name!r} {reason}"
     return Failed(storable_text(text, MAX_ERROR_BYTES), retryable=False)
+
+
+def _ending(error: BaseException) -> Outcome:
+    return error.outcome() if isinstance(error, Verdict) else Failed(_described(error))
 
 
 def _being_cancelled() -> bool:
