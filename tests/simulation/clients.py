@@ -183,7 +183,7 @@ class Client:
         await self._asked(newest)
 
     def _body(self) -> dict[str, Any]:
-        body: dict[str, Any] = {"overlap": self._chance.choice(("allow", "skip"))}
+        body: dict[str, Any] = {"overlap": self._chance.choice(("allow", "skip", "queue"))}
         kind = self._chance.choice(("interval", "interval", "cron", "one_shot"))
         if kind == "interval":
             anchor = START + timedelta(seconds=int(self._server.loop.time()))

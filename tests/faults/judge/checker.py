@@ -17,6 +17,7 @@ from tests.faults.judge.history import History
 CHECKS: tuple[Callable[[Case], Iterable[Violation]], ...] = (
     decisions.covered_once,
     decisions.justified,
+    decisions.one_at_a_time,
     leases.legal_transitions,
     leases.one_lease_at_a_time,
     leases.deliveries,

@@ -13,6 +13,9 @@ from tests.faults.judge.rules import instants
 LATE = 60.0
 """Seconds up to which an occurrence is on time."""
 
+SERIAL = {"skip", "queue"}
+"""Overlap policies under which runs of a schedule never execute side by side."""
+
 _SLACK = 1.0
 
 
@@ -34,6 +37,21 @@ def justified(case: Case) -> Iterator[Violation]:
         for run in runs:
             if run.automatic and any(phase.may(round(run.nominal)) for phase in life.phases):
                 yield from _justified(case, life, run, runs)
+
+
+def one_at_a_time(case: Case) -> Iterator[Violation]:
+    """Where runs skip or wait for each other, none is begun while another one is open."""
+    for schedule_id, life in case.lives.items():
+        overlaps = {phase.overlap for phase in life.phases}
+        if not overlaps or not overlaps <= SERIAL:
+            continue
+        begun = [run for run in case.runs_of.get(schedule_id, []) if run.claims()]
+        begun.sort(key=lambda run: run.claims()[0].at)
+        for number, run in enumerate(begun):
+            at = run.claims()[0].at
+            for other in begun[:number]:
+                if other.ended_at > at + _SLACK:
+                    yield Violation("overlap", f"{life.key}: {run} began beside {other}")
 
 
 def _coverage(life: Life, decisions: list[Run], until: float) -> Iterator[Violation]:
@@ -95,7 +113,7 @@ def _justified(case: Case, life: Life, run: Run, runs: list[Run]) -> Iterator[Vi
     phases = [each for each in life.phases if each.may(round(run.nominal))]
     overlaps = {each.overlap for each in phases}
     if status == "skipped":
-        if reason == "overlap" and ("skip" not in overlaps or not _busy(others, run)):
+        if reason == "overlap" and not (overlaps & SERIAL and _busy(others, run)):
             yield Violation("decision", f"{life.key}: {run} was skipped with no run open")
     elif status == "missed":
         if run.born.at - run.nominal < LATE - _SLACK:

@@ -10,6 +10,7 @@ PROMPT = 5.0
 """Seconds from the nominal instant within which work starts while nothing is wrong."""
 
 _ROUNDING = 0.001
+_SEEN = 1.0
 
 
 def never_early(case: Case) -> Iterator[Violation]:
@@ -37,7 +38,17 @@ def starts(case: Case) -> Iterator[tuple[Run, float]]:
     for run in case.automatic:
         claims = run.claims()
         if claims:
-            yield run, claims[0].at - max(run.nominal, _asked_at(case, run))
+            yield run, claims[0].at - max(run.nominal, _asked_at(case, run), _line(case, run))
+
+
+def _line(case: Case, run: Run) -> float:
+    """When the last run that it had to wait for had ended."""
+    if run.first.get("gate") != "overlap":
+        return run.nominal
+    began = run.claims()[0].at
+    others = case.runs_of[run.first["schedule_id"]]
+    ends = [each.ended_at for each in others if each.claims() and each is not run]
+    return max((ended for ended in ends if ended <= began + _SEEN), default=run.nominal)
 
 
 def _asked_at(case: Case, run: Run) -> float:

@@ -54,7 +54,7 @@ class Habits:
     edits: bool = True
     changes: bool = True
     bounds: bool = True
-    overlaps: Sequence[str] = ("allow", "skip")
+    overlaps: Sequence[str] = ("allow", "skip", "queue")
 
 
 @dataclass
