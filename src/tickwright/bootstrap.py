@@ -98,7 +98,9 @@ def _parts(
     from tickwright.observe.log import LogSubscriber
     from tickwright.store import open_store
 
-    store = open_store(settings.database_url, clock=clock, pool_size=settings.pool_size)
+    store = open_store(
+        settings.database_url, clock=clock, pool_size=settings.pool_size, lease=settings.lease
+    )
     emitter = Emitter()
     emitter.subscribe(LogSubscriber())
     own_time = {} if clock is None else {"monotonic": lambda: 0.0}
@@ -134,4 +136,4 @@ def _second_store(settings: Settings, clock: Clock | None) -> Callable[[], Store
     in_memory = url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
     if in_memory:
         return None
-    return lambda: open_store(settings.database_url, clock=clock, pool_size=1)
+    return lambda: open_store(settings.database_url, clock=clock, pool_size=1, lease=settings.lease)

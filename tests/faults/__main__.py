@@ -36,7 +36,7 @@ def main() -> int:
     form = Form("short" if options.short else "long", options.seed)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="tickwright-faults-"))
     verdicts = [(_verdict(name, form, folder)) for name in options.run or RUNS]
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(_table(verdicts))
     for verdict, _ in verdicts:
         for line in verdict.violations:

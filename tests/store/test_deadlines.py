@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -201,14 +202,23 @@ async def test_the_server_takes_back_what_a_frozen_process_holds(
     postgres_url: str, impatient: None
 ) -> None:
     """The process is alive and its connection unbroken, but it does not go on."""
-    database = PostgresDatabase(make_url(postgres_url))
+    await freeze_and_lose_the_lock(PostgresDatabase(make_url(postgres_url)), postgres_url)
+
+
+async def test_it_takes_it_back_before_a_short_lease_is_over(postgres_url: str) -> None:
+    database = PostgresDatabase(make_url(postgres_url), lease=timedelta(seconds=2))
+    with at_most(1 + SLACK):
+        await freeze_and_lose_the_lock(database, postgres_url)
+
+
+async def freeze_and_lose_the_lock(database: PostgresDatabase, url: str) -> None:
     elsewhere = LoopThread()
 
     async def freeze_with_a_lock() -> None:
         async with database.hot() as c:
             await c.execute(LOCK)
             # Until this answers, the loop stands still.
-            elsewhere.run(lock_in_another_process(postgres_url))
+            elsewhere.run(lock_in_another_process(url))
             await c.execute("SELECT 1")
 
     with pytest.raises(StoreUnavailable):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.engine import URL, make_url
@@ -40,10 +41,18 @@ def parse_url(text: str) -> URL:
     return url
 
 
-def open_store(text: str, *, clock: Clock | None = None, pool_size: int = 10) -> Store:
+def open_store(
+    text: str,
+    *,
+    clock: Clock | None = None,
+    pool_size: int = 10,
+    lease: timedelta = timedelta(seconds=45),
+) -> Store:
     """The store behind a database URL; nothing is connected yet.
 
     `clock` replaces the store's own (the database's on PostgreSQL, the system's on SQLite).
+    PostgreSQL ends what a process has begun when that stands still for half of the `lease` of
+    workers, so that its locks hold up nobody when others take over.
     """
     url = parse_url(text)
     module, _, prefix = MEMBERS[url.get_backend_name()].partition(":")
@@ -53,7 +62,9 @@ def open_store(text: str, *, clock: Clock | None = None, pool_size: int = 10) ->
         raise InvalidInput(
             "databaseUrl", f"needs {error.name}: pip install 'tickwright[postgres]'"
         ) from error
-    options = {"pool_size": pool_size} if prefix == "Postgres" else {}
+    options: dict[str, Any] = {}
+    if prefix == "Postgres":
+        options = {"pool_size": pool_size, "lease": lease}
     database: Any = getattr(member, f"{prefix}Database")(url, **options)
     statements: Any = getattr(member, f"{prefix}Statements")()
     own_clock: Clock = database if prefix == "Postgres" else SystemClock()

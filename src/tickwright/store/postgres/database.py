@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakSet
 
@@ -27,6 +27,7 @@ CHANNEL = "tickwright"
 _CONNECT_SECONDS = 5.0
 _CALL_SECONDS = 9.0
 _STATEMENT_SECONDS = 8.0
+_LONG_LEASE = timedelta(seconds=45)
 _MIGRATION_SECONDS = 3600.0
 _CLOSE_SECONDS = 2.0
 _PING_SECONDS = 3.0
@@ -76,16 +77,14 @@ def _is_kind(kinds: tuple[type[BaseException], ...], error: object) -> bool:
     return isinstance(error, kinds) and not isinstance(error, ValueError)
 
 
-def _begin(statement_seconds: float) -> str:
-    return _BEGIN.format(statement_seconds * 1000, _CALL_SECONDS * 1000)
-
-
 class PostgresDatabase:
     """A pool on one PostgreSQL database; also the clock its processes agree by."""
 
     dialect = "postgresql"
 
-    def __init__(self, url: URL, *, pool_size: int = 10) -> None:
+    def __init__(self, url: URL, *, pool_size: int = 10, lease: timedelta = _LONG_LEASE) -> None:
+        # Whoever freezes in a transaction holds rows that others need when his lease is over.
+        self._frozen_seconds = min(_CALL_SECONDS, max(1.0, lease.total_seconds() / 2))
         self.tables = Tables(self.dialect)
         self._url = url.set(drivername="postgresql+asyncpg")
         self._idle: WeakSet[Any] = WeakSet()
@@ -106,6 +105,9 @@ class PostgresDatabase:
         sa.event.listen(pool, "connect", self._number)
         sa.event.listen(pool, "checkout", self._refuse_doubtful)
         sa.event.listen(pool, "checkin", self._keep_idle)
+
+    def _begin(self, statement_seconds: float) -> str:
+        return _BEGIN.format(statement_seconds * 1000, self._frozen_seconds * 1000)
 
     def _number(self, _connection: Any, record: Any) -> None:
         self._opened += 1
@@ -178,7 +180,7 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        async with self._transaction(_begin(_STATEMENT_SECONDS)) as (own, _):
+        async with self._transaction(self._begin(_STATEMENT_SECONDS)) as (own, _):
             yield own
 
     @asynccontextmanager
@@ -188,18 +190,18 @@ class PostgresDatabase:
         if connection is not None:
             yield connection
             return
-        async with self._transaction(_begin(_STATEMENT_SECONDS)) as (own, _):
+        async with self._transaction(self._begin(_STATEMENT_SECONDS)) as (own, _):
             yield own
 
     @asynccontextmanager
     async def migration(self) -> AsyncIterator[AsyncConnection]:
-        begin = _begin(_MIGRATION_SECONDS)
+        begin = self._begin(_MIGRATION_SECONDS)
         async with self._transaction(begin, _MIGRATION_SECONDS) as (own, _):
             yield own
 
     @asynccontextmanager
     async def hot(self) -> AsyncIterator[Any]:
-        async with self._transaction(_begin(_STATEMENT_SECONDS) + _FOR_HOT) as (_, raw):
+        async with self._transaction(self._begin(_STATEMENT_SECONDS) + _FOR_HOT) as (_, raw):
             yield raw
 
     async def notify(self, connection: AsyncConnection, topic: str) -> None:
