@@ -163,7 +163,7 @@ async def test_an_unknown_route_is_not_found(client: httpx.AsyncClient, path: st
     [
         ("PUT", "/schedules", "POST, GET"),
         ("POST", "/schedules/a", "GET, PATCH, DELETE"),
-        ("DELETE", "/runs", "GET"),
+        ("DELETE", "/runs", "GET, POST"),
         ("POST", "/live", "GET"),
         ("PATCH", "/api/jobs/register", "POST, GET, DELETE"),
     ],
