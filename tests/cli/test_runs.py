@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from tests.cli.conftest import Cli
+from tickwright.service.sync import SyncScheduler
 
 
 def made(cli: Cli) -> str:
@@ -41,3 +42,10 @@ def test_what_is_not_there_is_3(cli: Cli) -> None:
         cli.refused(3, "runs", command, unknown)
     cli.refused(3, "runs", "list", "--schedule", "unknown")
     assert cli("runs", "show", "no-id").exit_code == 2
+
+
+def test_what_has_ended_otherwise_cannot_be_cancelled(cli: Cli, engine: SyncScheduler) -> None:
+    cli.create("report", "--every", "1h", "--key", "hourly")
+    run = cli.json("run", "hourly", "--wait")
+    assert run["status"] == "succeeded"
+    assert "succeeded already" in cli.refused(4, "runs", "cancel", run["id"])
