@@ -31,8 +31,6 @@ from tickwright.store.workers import SqlWorkers
 Meet = Callable[[str], Any]
 """What a process meets at a named point of its way: nothing, or something to await."""
 
-_CONNECTED = "begin"
-
 
 def calm(_: str) -> None:
     """Nothing happens."""

@@ -167,6 +167,24 @@ async def test_a_line_whose_end_was_not_told_is_found_by_the_sweep(
     assert len(await claimed(store, offer)) == 1
 
 
+async def test_the_sweep_is_not_held_up_by_lines_that_rightly_wait(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few it looks at in one go."""
+    monkeypatch.setattr("tickwright.store.overlapping._MOST_AT_ONCE", 1)
+    offer = await online(store)
+    for key in ("a", "b", "c"):
+        await create(store, schedule(key, **QUEUE))
+    await fire_due(store, NOW, offer)
+    await fire_due(store, NOW + MINUTE)
+    held = sorted(await store.queue.held(offer.worker_id), key=lambda run: run.schedule_key or "")
+    for run in held[1:2]:
+        run.serial = False
+        await store.queue.finish([succeeded(begun(run))])
+    await store.queue.rescue(NOW, 10, lost)
+    assert [run.schedule_key for run in await claimed(store, offer)] == ["b"]
+
+
 async def test_a_lost_run_keeps_its_place(store: Store) -> None:
     dead, alive = await online(store), await online(store, lease_until=NOW + 10 * LEASE)
     await create(store, schedule(**QUEUE))

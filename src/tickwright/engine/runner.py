@@ -232,7 +232,8 @@ class Runner:
         stopping = self._interrupt()
         if stopping:
             await asyncio.wait(stopping, timeout=_STOP_SECONDS)
-        await self._hand_on([held.run for held in unfinished if held.outcome is None])
+        left = [each for each in unfinished if each.outcome is None or self._holds(each)]
+        await self._hand_on([held.run for held in left])
 
     async def _hand_on(self, unfinished: list[Claimed]) -> None:
         """Others begin these anew, save what must not happen twice: that counts as lost."""
@@ -293,7 +294,7 @@ class Runner:
         finally:
             if held.deadline is not None:
                 held.deadline.cancel()
-            if self._running.get(held.run.id) is held:
+            if self._holds(held):
                 del self._running[held.run.id]
             self._next()
 
@@ -321,6 +322,10 @@ class Runner:
         finally:
             while held.task is not None and held.task.uncancel():
                 pass
+
+    def _holds(self, held: _Held) -> bool:
+        """Whether its ending is still to come."""
+        return self._running.get(held.run.id) is held
 
     def _next(self) -> None:
         if self._waiting:

@@ -21,6 +21,7 @@ from tickwright.model.schedule import Misfire, Overlap
 from tickwright.model.scope import Scope
 from tickwright.store.base import Fired, Offer, PlanDue, Undone
 from tickwright.store.database import Database, Statements, new_id
+from tickwright.store.overlapping import advance_lines
 from tickwright.store.policies import (
     DEFAULT_PRIORITY,
     DEFAULT_QUEUE,
@@ -49,7 +50,11 @@ class SqlFiring:
             plans = [plan(_due(row, opened)) for row in rows]
             if offer is not None and not await self._may_claim(c, offer, now):
                 offer = None
-            return await self._write(c, now, _Batch(rows, plans, offer))
+            fired = await self._write(c, now, _Batch(rows, plans, offer))
+        replaced = [plan.schedule_id for plan in plans if plan.make_way]
+        if replaced:
+            await advance_lines(self._database, replaced)
+        return fired
 
     async def _opened(self, c: Any, rows: list[Any]) -> dict[UUID, OpenRuns]:
         guarded = [row["schedule_id"] for row in rows if row["overlap"] != Overlap.ALLOW]
@@ -69,8 +74,6 @@ class SqlFiring:
         if replaced:
             await self._make_way(c, replaced, now)
         inserted = await self._sql.insert_runs(c, batch.inserts) if batch.inserts else set()
-        if replaced:
-            await self._sql.let_go(c, replaced)
         await self._sql.advance(c, [_cursor(plan) for plan in batch.plans])
         spent = [plan.schedule_id for plan in batch.plans if plan.spent]
         if spent:

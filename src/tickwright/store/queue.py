@@ -6,8 +6,7 @@ the transaction that ends it.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -15,7 +14,6 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from tickwright.model.errors import StoreUnavailable
 from tickwright.model.json import dumps
 from tickwright.model.run import Cause, Claimed, Ending, RunStatus
 from tickwright.model.schedule import Overlap
@@ -29,7 +27,6 @@ _MILLISECOND = 1000
 _STALE = (-1, "")
 _CAUSES = {cause.value: cause for cause in Cause}
 _SERIAL = {overlap.value for overlap in Overlap if overlap.serial}
-_log = logging.getLogger("tickwright.queue")
 
 
 class SqlQueue:
@@ -75,21 +72,8 @@ class SqlQueue:
             ended = await self._finish(c, endings)
         serial = [e.run for e in endings if e.run.serial and e.run.id in ended]
         if lines := {run.schedule_id for run in serial if run.schedule_id is not None}:
-            await self._advance_lines(lines)
+            await advance_lines(self._database, lines)
         return ended
-
-    async def _advance_lines(self, among: Collection[UUID] | None) -> None:
-        """Let go who waited for what has ended, after its end is committed.
-
-        Cursors are locked before runs everywhere, and an ending holds runs; whoever comes in
-        line in between sees that it ended.
-        """
-        try:
-            async with self._database.write() as c:
-                if await advance_lines(c, self._database.tables, among):
-                    await self._database.notify(c, "ready")
-        except StoreUnavailable:
-            _log.warning("what waits for an earlier run is let go by the next sweep")
 
     async def release(self, runs: Sequence[Claimed], now: datetime) -> None:
         await self.finish([_unstarted(run, now) for run in runs])
@@ -107,7 +91,7 @@ class SqlQueue:
             # is found here.
             await self._sql.complete(c, None, now)
         # What a process left waiting when it died between an end and this.
-        await self._advance_lines(None)
+        await advance_lines(self._database)
         return [ending for ending in endings if ending.run.id in won]
 
     async def _finish(self, c: Any, endings: Sequence[Ending]) -> set[UUID]:

@@ -162,14 +162,8 @@ class SqlRuns:
         if row is None:
             return None
         if row.schedule_id is not None and row.status == "cancelled":
-            await self._advance_line(row.schedule_id)
+            await advance_lines(self._database, [row.schedule_id])
         return run_from(row)
-
-    async def _advance_line(self, schedule_id: UUID) -> None:
-        """After the commit: cursors are locked before runs everywhere."""
-        async with self._database.write() as c:
-            if await advance_lines(c, self._tables, [schedule_id]):
-                await self._database.notify(c, "ready")
 
     def _select(self) -> sa.Select[Any]:
         r, s = self._tables.runs, self._tables.schedules

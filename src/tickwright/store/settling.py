@@ -20,7 +20,7 @@ from tickwright.model.run import RunStatus
 from tickwright.model.schedule import Cursor, Schedule
 from tickwright.store.base import Settle
 from tickwright.store.database import new_id
-from tickwright.store.overlapping import advance_lines, make_way, open_runs
+from tickwright.store.overlapping import let_go, make_way, open_runs
 from tickwright.store.policies import DEFAULT_PRIORITY, DEFAULT_QUEUE
 from tickwright.store.schema import Tables
 from tickwright.store.statements import inserting
@@ -37,7 +37,7 @@ async def settled(c: AsyncConnection, t: Tables, schedule: Schedule, by: Settle)
             await make_way(c, t, schedule.id, by.now)
         await _insert(c, t, schedule, plan.decisions)
         if plan.make_way:
-            await advance_lines(c, t, [schedule.id])
+            await let_go(c, t, [schedule.id])
         schedule = replace(schedule, cursor=_moved(schedule.cursor, plan))
     return schedule
 

@@ -33,9 +33,6 @@ class PostgresStatements:
         rows: list[Any] = await c.fetch(_SQL["make_way"], ids, now)
         return rows
 
-    async def let_go(self, c: Any, ids: list[UUID]) -> None:
-        await c.execute(_SQL["let_go"], ids)
-
     async def may_claim(self, c: Any, worker_id: UUID, now: datetime) -> bool:
         return bool(await c.fetchval(_SQL["may_claim"], worker_id, now))
 

@@ -45,22 +45,6 @@ SET status = CASE WHEN r.status = 'queued' THEN 'cancelled' ELSE r.status END,
 FROM opened WHERE r.id = opened.id
 RETURNING r.schedule_id, r.status
 
--- name: let_go
--- The oldest in line goes when nothing else of its schedule is open. Cursors are locked.
-UPDATE tickwright.runs r SET gate = NULL
-FROM (
-  SELECT DISTINCT ON (w.schedule_id) w.id
-  FROM tickwright.runs w
-  WHERE w.schedule_id = ANY($1::uuid[]) AND w.status = 'queued' AND w.gate = 'overlap'
-    AND NOT EXISTS (
-      SELECT 1 FROM tickwright.runs a
-      WHERE a.schedule_id = w.schedule_id AND a.status IN ('queued', 'running')
-        AND a.gate IS DISTINCT FROM 'overlap'
-    )
-  ORDER BY w.schedule_id, w.nominal_at, w.id
-) first
-WHERE r.id = first.id
-
 -- name: may_claim
 -- Whether a worker may take new runs at once: its lease is live, and no older ready work waits.
 SELECT EXISTS (

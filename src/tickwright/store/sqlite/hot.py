@@ -71,9 +71,6 @@ class SqliteStatements:
     async def make_way(self, c: Any, ids: list[UUID], now: datetime) -> list[Any]:
         return await _rows(c, "make_way", _json([[key] for key in ids]), to_micros(now))
 
-    async def let_go(self, c: Any, ids: list[UUID]) -> None:
-        await _run(c, "let_go", _json([[key] for key in ids]))
-
     async def may_claim(self, c: Any, worker_id: UUID, now: datetime) -> bool:
         cursor = await c.execute(_SQL["may_claim"], (worker_id.hex, to_micros(now)))
         (may,) = await cursor.fetchone()

@@ -31,22 +31,6 @@ WHERE status IN ('queued', 'running')
   AND schedule_id IN (SELECT value ->> 0 FROM json_each(?1))
 RETURNING schedule_id, status
 
--- name: let_go
-UPDATE tickwright_runs SET gate = NULL
-WHERE id IN (
-  SELECT id FROM (
-    SELECT w.id, row_number() OVER (PARTITION BY w.schedule_id ORDER BY w.nominal_at, w.id) place
-    FROM tickwright_runs w
-    WHERE w.status = 'queued' AND w.gate = 'overlap'
-      AND w.schedule_id IN (SELECT value ->> 0 FROM json_each(?1))
-      AND NOT EXISTS (
-        SELECT 1 FROM tickwright_runs a
-        WHERE a.schedule_id = w.schedule_id AND a.status IN ('queued', 'running')
-          AND a.gate IS NOT 'overlap'
-      )
-  ) WHERE place = 1
-)
-
 -- name: may_claim
 SELECT EXISTS (
   SELECT 1 FROM tickwright_workers WHERE id = ?1 AND status = 'online' AND lease_until > ?2
