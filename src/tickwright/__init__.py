@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         TickwrightError,
         VersionConflict,
     )
-    from tickwright.model.job import Ambiguity, Backoff, BackoffKind, Policy
+    from tickwright.model.job import Ambiguity, Backoff, BackoffKind, Policy, Rate
     from tickwright.model.scope import SYSTEM, Scope, organization, tenant
     from tickwright.model.verdict import Cancel, Discard, Retry, Snooze
     from tickwright.service.sync import SyncScheduler
@@ -37,7 +37,9 @@ _HOMES = {
     "every": "tickwright.triggers.interval",
     **dict.fromkeys(("SYSTEM", "Scope", "organization", "tenant"), "tickwright.model.scope"),
     **dict.fromkeys(("Cancel", "Discard", "Retry", "Snooze"), "tickwright.model.verdict"),
-    **dict.fromkeys(("Ambiguity", "Backoff", "BackoffKind", "Policy"), "tickwright.model.job"),
+    **dict.fromkeys(
+        ("Ambiguity", "Backoff", "BackoffKind", "Policy", "Rate"), "tickwright.model.job"
+    ),
     **dict.fromkeys(
         (
             "Conflict",
@@ -64,6 +66,7 @@ __all__ = [
     "NotFound",
     "NotPossible",
     "Policy",
+    "Rate",
     "Retry",
     "RunContext",
     "Scheduler",

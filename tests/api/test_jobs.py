@@ -25,6 +25,17 @@ POLICY: dict[str, Any] = {
     "maxLost": 1,
     "onAmbiguous": "fail",
     "deadLetter": False,
+    "concurrency": 3,
+    "tenantConcurrency": 10,
+    "keyConcurrency": 1,
+    "concurrencyKey": "customer.id",
+    "rate": {"starts": 100, "per": "1m", "byKey": True},
+    "heartbeatTimeout": "30s",
+    "slaStart": "10s",
+    "slaDuration": "5m",
+    "pauseAfter": 4,
+    "keepFor": "30d",
+    "keepLast": 500,
 }
 
 
@@ -67,6 +78,12 @@ async def test_only_what_is_named_changes(client: httpx.AsyncClient) -> None:
         "priority": 1,
         "timeout": "2h",
     }
+
+
+async def test_a_bound_is_given_up_with_null(client: httpx.AsyncClient) -> None:
+    await define(client, **POLICY)
+    after = (await client.patch("/jobs/mail", json={"rate": None, "keepFor": None})).json()
+    assert {name: after[name] for name in POLICY} == POLICY | {"rate": None, "keepFor": None}
 
 
 async def test_a_change_that_others_outran_is_refused(client: httpx.AsyncClient) -> None:

@@ -32,6 +32,24 @@ def test_everything_that_can_be_said(cli: Cli) -> None:
     assert cli.json("job", "show", "mail") == made
 
 
+def test_bounds_are_set_shown_and_given_up(cli: Cli) -> None:
+    made = cli.json(
+        *("job", "create", "mail", "--concurrency", "3", "--tenant-concurrency", "10"),
+        *("--key-concurrency", "1", "--concurrency-key", "customer.id"),
+        *("--rate", "100/1m", "--rate-by-key", "--heartbeat-timeout", "30s"),
+        *("--sla-start", "10s", "--sla-duration", "5m", "--pause-after", "4"),
+        *("--keep-for", "30d", "--keep-last", "500"),
+    )
+    assert (made["concurrency"], made["tenantConcurrency"], made["keyConcurrency"]) == (3, 10, 1)
+    assert made["rate"] == {"starts": 100, "per": "1m", "byKey": True}
+    shown = cli.ok("job", "show", "mail")
+    assert "100 starts per 1m for each customer.id" in shown
+    after = cli.json("job", "update", "mail", "--rate", "none", "--concurrency", "none")
+    assert (after["rate"], after["concurrency"], after["keepLast"]) == (None, None, 500)
+    assert "no rate such as" in cli.refused(2, "job", "update", "mail", "--rate", "many")
+    assert "no whole number" in cli.refused(2, "job", "update", "mail", "--pause-after", "x")
+
+
 def test_delays_make_a_list(cli: Cli) -> None:
     made = cli.json("job", "create", "mail", "--delay", "1s", "--delay", "1m")
     assert (made["backoff"]["kind"], made["backoff"]["delays"]) == ("list", ["1s", "1m"])

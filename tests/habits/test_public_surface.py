@@ -24,6 +24,7 @@ NAMES = [
     "NotFound",
     "NotPossible",
     "Policy",
+    "Rate",
     "Retry",
     "RunContext",
     "Scheduler",

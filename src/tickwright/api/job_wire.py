@@ -8,10 +8,19 @@ from uuid import UUID
 from pydantic import Field
 
 from tickwright.api.wire import Answer, Body, Listed, Paging, ScopeAnswer, scope_answer
-from tickwright.model.job import MAX_DELAYS, Ambiguity, BackoffKind, Job, policy_to_json
+from tickwright.model.job import (
+    MAX_DELAYS,
+    MAX_LIMIT,
+    MAX_PATH,
+    Ambiguity,
+    BackoffKind,
+    Job,
+    policy_to_json,
+)
 from tickwright.service.options import MAX_KEY, MAX_NAME
 
 Key = Annotated[str, Field(min_length=1, max_length=MAX_KEY)]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
 Duration = Annotated[str, Field(max_length=32, examples=["30s", "15m", "1h30m"])]
 # Texts on the wire become these words; strictness would ask for the Python objects.
 Kind = Annotated[BackoffKind, Field(strict=False)]
@@ -29,6 +38,14 @@ class BackoffBody(Body):
     delays: list[Duration] = Field(
         default=[], max_length=MAX_DELAYS, description="One after the other, for the kind `list`."
     )
+
+
+class RateBody(Body):
+    """How many attempts may begin in any stretch of time that long."""
+
+    starts: Annotated[int, Field(ge=1, le=MAX_LIMIT)]
+    per: Duration
+    by_key: bool = Field(default=False, description="For each value of `concurrencyKey` by itself.")
 
 
 class _Policy(Body):
@@ -49,6 +66,38 @@ class _Policy(Body):
     )
     dead_letter: bool = Field(
         default=True, description="Whether a run without attempts left is `dead`, or just `failed`."
+    )
+
+    concurrency: Limit | None = Field(default=None, description="Running runs of the job.")
+    tenant_concurrency: Limit | None = Field(
+        default=None,
+        description="Running runs of the tenant, of whatever job, up to which one more of this job"
+        " may begin.",
+    )
+    key_concurrency: Limit | None = Field(
+        default=None, description="Running runs with the same value of `concurrencyKey`."
+    )
+    concurrency_key: Annotated[str, Field(min_length=1, max_length=MAX_PATH)] | None = Field(
+        default=None,
+        description="A field of the payload; fixed when a run is made.",
+        examples=["customer.id"],
+    )
+    rate: RateBody | None = Field(default=None, description="Given as a whole.")
+    heartbeat_timeout: Duration | None = Field(
+        default=None, description="An attempt that reports nothing for so long is stopped."
+    )
+    sla_start: Duration | None = Field(
+        default=None, description="Starting later than this raises `scheduler.run.late`."
+    )
+    sla_duration: Duration | None = Field(
+        default=None, description="Running longer than this raises `scheduler.run.slow`."
+    )
+    pause_after: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None, description="Final failures in a row after which a schedule is paused."
+    )
+    keep_for: Duration | None = Field(default=None, description="How long ended runs are kept.")
+    keep_last: Limit | None = Field(
+        default=None, description="How many ended runs of each schedule are kept."
     )
 
     def given(self, *without: str) -> dict[str, Any]:
@@ -86,6 +135,14 @@ class BackoffAnswer(Answer):
     delays: list[str]
 
 
+class RateAnswer(Answer):
+    """How many attempts may begin in any stretch of time that long."""
+
+    starts: int
+    per: str
+    by_key: bool
+
+
 class JobAnswer(Answer):
     """A kind of work and the policy of its runs; durations are texts such as `1h30m`."""
 
@@ -100,6 +157,17 @@ class JobAnswer(Answer):
     max_lost: int
     on_ambiguous: Ambiguity
     dead_letter: bool
+    concurrency: int | None
+    tenant_concurrency: int | None
+    key_concurrency: int | None
+    concurrency_key: str | None
+    rate: RateAnswer | None
+    heartbeat_timeout: str | None
+    sla_start: str | None
+    sla_duration: str | None
+    pause_after: int | None
+    keep_for: str | None
+    keep_last: int | None
     version: int
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from tickwright.model.durations import duration_text
 from tickwright.model.errors import TickwrightError
-from tickwright.model.job import Backoff, BackoffKind
+from tickwright.model.job import Backoff, BackoffKind, Rate
 from tickwright.model.json import JsonObject
 
 _UNITS = (
@@ -46,6 +46,12 @@ def backoff_in_words(backoff: Backoff) -> str:
     }[backoff.kind]
     random = backoff.jitter and backoff.kind is not BackoffKind.NONE
     return f"{words}, half random" if random else words
+
+
+def rate_in_words(rate: Rate, key: str | None) -> str:
+    """Such as `100 starts per 1m for each customer.id`."""
+    words = f"{rate.starts} starts per {duration_text(rate.per)}"
+    return f"{words} for each {key}" if rate.by_key else words
 
 
 def rule_in_words(trigger: JsonObject) -> str:

@@ -18,6 +18,11 @@ E = TypeVar("E", bound=StrEnum)
 MAX_TIMEOUT = timedelta(days=7)
 MAX_DELAY = timedelta(days=30)
 MAX_DELAYS = 100
+MAX_LIMIT = 1_000_000
+MAX_PERIOD = timedelta(days=31)
+MAX_KEPT = timedelta(days=3650)
+MAX_PATH = 200
+_MIN_PERIOD = timedelta(milliseconds=100)
 
 
 class BackoffKind(StrEnum):
@@ -80,12 +85,41 @@ class Backoff:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `starts` attempts begin in any stretch of time `per` long.
+
+    With `by_key` that holds for each value of the policy's concurrency key by itself.
+    """
+
+    starts: int
+    per: timedelta
+    by_key: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.starts <= MAX_LIMIT:
+            raise InvalidInput("rate.starts", f"must lie between 1 and {MAX_LIMIT:,}")
+        if not _MIN_PERIOD <= self.per <= MAX_PERIOD:
+            raise InvalidInput("rate.per", f"must lie between 100 ms and {MAX_PERIOD.days} days")
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
-    """How runs of a job are queued, retried and bounded.
+    """How runs of a job are queued, limited, retried, watched and kept. None is no limit.
 
     With `on_ambiguous` `fail` an attempt that may have done its work, because it timed out or its
     worker vanished, is never repeated: at most once. Without `dead_letter` a run that has used up
     its attempts is `failed`, not `dead`.
+
+    `concurrency` bounds the running runs of the job, `key_concurrency` those of them that have
+    the same value at the payload's field `concurrency_key` (a path such as `customer.id`), and
+    `tenant_concurrency` how many runs of the tenant, of whatever job, may run when one of this
+    job begins.
+
+    An attempt that has reported nothing for `heartbeat_timeout` is stopped as stuck. A run that
+    starts later than `sla_start`, or runs longer than `sla_duration`, is told as an event.
+    A schedule is paused after `pause_after` final failures in a row. Ended runs are kept for
+    `keep_for` and at most `keep_last` of each schedule, the newest failure in any case; without
+    them the installation's retention holds.
     """
 
     queue: str = "default"
@@ -96,6 +130,27 @@ class Policy:
     max_lost: int = 3
     on_ambiguous: Ambiguity = Ambiguity.RETRY
     dead_letter: bool = True
+    concurrency: int | None = None
+    tenant_concurrency: int | None = None
+    key_concurrency: int | None = None
+    concurrency_key: str | None = None
+    rate: Rate | None = None
+    heartbeat_timeout: timedelta | None = None
+    sla_start: timedelta | None = None
+    sla_duration: timedelta | None = None
+    pause_after: int | None = None
+    keep_for: timedelta | None = None
+    keep_last: int | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether its runs may have to wait for others before they begin."""
+        return (
+            self.concurrency is not None
+            or self.tenant_concurrency is not None
+            or self.key_concurrency is not None
+            or self.rate is not None
+        )
 
     def __post_init__(self) -> None:
         ambiguity = _word(Ambiguity)("onAmbiguous", self.on_ambiguous)
@@ -110,6 +165,39 @@ class Policy:
             raise InvalidInput("timeout", "must be more than 0 and at most 7 days")
         if not 0 <= self.max_lost <= 100:
             raise InvalidInput("maxLost", "must lie between 0 and 100")
+        self._check_limits()
+        self._check_watch()
+
+    def _check_limits(self) -> None:
+        _bounded("concurrency", self.concurrency, MAX_LIMIT)
+        _bounded("tenantConcurrency", self.tenant_concurrency, MAX_LIMIT)
+        _bounded("keyConcurrency", self.key_concurrency, MAX_LIMIT)
+        by_key = self.key_concurrency is not None or (self.rate is not None and self.rate.by_key)
+        if by_key and self.concurrency_key is None:
+            raise InvalidInput("concurrencyKey", "is needed for a limit by key")
+        path = self.concurrency_key
+        if path is not None and (len(path) > MAX_PATH or not all(path.split("."))):
+            raise InvalidInput(
+                "concurrencyKey", "must name a field of the payload, such as `customer.id`"
+            )
+
+    def _check_watch(self) -> None:
+        _within("heartbeatTimeout", self.heartbeat_timeout, MAX_TIMEOUT)
+        _within("slaStart", self.sla_start, MAX_DELAY)
+        _within("slaDuration", self.sla_duration, MAX_TIMEOUT)
+        _within("keepFor", self.keep_for, MAX_KEPT)
+        _bounded("pauseAfter", self.pause_after, 1000)
+        _bounded("keepLast", self.keep_last, MAX_LIMIT)
+
+
+def _bounded(name: str, value: int | None, most: int) -> None:
+    if value is not None and not 1 <= value <= most:
+        raise InvalidInput(name, f"must lie between 1 and {most:,}")
+
+
+def _within(name: str, value: timedelta | None, most: timedelta) -> None:
+    if value is not None and not timedelta(0) < value <= most:
+        raise InvalidInput(name, f"must be more than 0 and at most {most.days:,} days")
 
 
 DEFAULT_POLICY = Policy()
@@ -149,7 +237,26 @@ def policy_to_json(policy: Policy) -> dict[str, Any]:
         "maxLost": policy.max_lost,
         "onAmbiguous": policy.on_ambiguous.value,
         "deadLetter": policy.dead_letter,
+        "concurrency": policy.concurrency,
+        "tenantConcurrency": policy.tenant_concurrency,
+        "keyConcurrency": policy.key_concurrency,
+        "concurrencyKey": policy.concurrency_key,
+        "rate": policy.rate and _rate_to_json(policy.rate),
+        "heartbeatTimeout": _duration_or_none(policy.heartbeat_timeout),
+        "slaStart": _duration_or_none(policy.sla_start),
+        "slaDuration": _duration_or_none(policy.sla_duration),
+        "pauseAfter": policy.pause_after,
+        "keepFor": _duration_or_none(policy.keep_for),
+        "keepLast": policy.keep_last,
     }
+
+
+def _rate_to_json(rate: Rate) -> dict[str, Any]:
+    return {"starts": rate.starts, "per": duration_text(rate.per), "byKey": rate.by_key}
+
+
+def _duration_or_none(duration: timedelta | None) -> str | None:
+    return None if duration is None else duration_text(duration)
 
 
 def policy_from_json(data: JsonObject, base: Policy = DEFAULT_POLICY) -> Policy:
@@ -208,6 +315,18 @@ def _backoff(name: str, value: object) -> Backoff:
     return Backoff(**_read(value, _BACKOFF, f"{name}."))
 
 
+def _rate(name: str, value: object) -> Rate:
+    given = _read(value, _RATE, f"{name}.")
+    for field_name, (attribute, _) in _RATE.items():
+        if attribute not in given and attribute != "by_key":
+            raise InvalidInput(f"{name}.{field_name}", "is missing")
+    return Rate(**given)
+
+
+def _or_none(read: Read) -> Read:
+    return lambda name, value: None if value is None else read(name, value)
+
+
 _BACKOFF: Mapping[str, tuple[str, Read]] = {
     "kind": ("kind", _word(BackoffKind)),
     "base": ("base", duration_from_text),
@@ -215,6 +334,11 @@ _BACKOFF: Mapping[str, tuple[str, Read]] = {
     "cap": ("cap", duration_from_text),
     "jitter": ("jitter", _flag),
     "delays": ("delays", _durations),
+}
+_RATE: Mapping[str, tuple[str, Read]] = {
+    "starts": ("starts", _whole),
+    "per": ("per", duration_from_text),
+    "byKey": ("by_key", _flag),
 }
 _POLICY: Mapping[str, tuple[str, Read]] = {
     "queue": ("queue", _text),
@@ -225,4 +349,15 @@ _POLICY: Mapping[str, tuple[str, Read]] = {
     "maxLost": ("max_lost", _whole),
     "onAmbiguous": ("on_ambiguous", _word(Ambiguity)),
     "deadLetter": ("dead_letter", _flag),
+    "concurrency": ("concurrency", _or_none(_whole)),
+    "tenantConcurrency": ("tenant_concurrency", _or_none(_whole)),
+    "keyConcurrency": ("key_concurrency", _or_none(_whole)),
+    "concurrencyKey": ("concurrency_key", _or_none(_text)),
+    "rate": ("rate", _or_none(_rate)),
+    "heartbeatTimeout": ("heartbeat_timeout", _or_none(duration_from_text)),
+    "slaStart": ("sla_start", _or_none(duration_from_text)),
+    "slaDuration": ("sla_duration", _or_none(duration_from_text)),
+    "pauseAfter": ("pause_after", _or_none(_whole)),
+    "keepFor": ("keep_for", _or_none(duration_from_text)),
+    "keepLast": ("keep_last", _or_none(_whole)),
 }
