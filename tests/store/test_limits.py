@@ -44,7 +44,6 @@ from .support import (
     together,
 )
 
-
 RULE = {"type": "interval", "every": "1m", "anchor": "2040-01-02T09:00:00Z"}
 
 
