@@ -102,6 +102,7 @@ def run(number: int, nominal: int, **changes: Any) -> Row:
         "worker_id": WORKER,
         "started_at": None,
         "request_key": None,
+        "scope_key": "default",
         "job_key": "sink",
         "limit_key": None,
         "replay_of": None,

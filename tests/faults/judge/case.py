@@ -119,10 +119,11 @@ class Case:
         return found
 
     @cached_property
-    def runs_of_job(self) -> dict[str, list[Run]]:
-        found: dict[str, list[Run]] = defaultdict(list)
+    def runs_of_job(self) -> dict[tuple[str, str], list[Run]]:
+        """Runs by scope and job."""
+        found: dict[tuple[str, str], list[Run]] = defaultdict(list)
         for run in self.runs.values():
-            found[run.first["job_key"]].append(run)
+            found[run.first["scope_key"], run.first["job_key"]].append(run)
         return found
 
     @cached_property

@@ -59,7 +59,8 @@ def _room(case: Case, run: Run) -> float:
     if bounds is None:
         return run.nominal
     began = run.claims()[0].at
-    others = [each for each in case.runs_of_job[run.first["job_key"]] if each is not run]
+    same = case.runs_of_job[run.first["scope_key"], run.first["job_key"]]
+    others = [each for each in same if each is not run]
     ends = [end for each in others for _, end in stretches(each)]
     again = [each.at + bounds["per"] for o in others for each in o.claims() if "per" in bounds]
     return max((at for at in [*ends, *again] if at <= began + _SEEN), default=run.nominal)

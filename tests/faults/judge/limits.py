@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tests.faults.judge.case import Case, Run, Violation
+from tests.faults.judge.history import Row
 from tests.faults.judge.model import NEVER
 
 _STALL = 0.5
@@ -14,17 +15,22 @@ _STALL = 0.5
 
 def held(case: Case) -> Iterator[Violation]:
     for job, bounds in case.setting.limits.items():
-        runs = [run for run in case.runs.values() if run.first["job_key"] == job]
-        if "concurrency" in bounds:
-            yield from _at_once(job, runs, bounds["concurrency"])
-        by_key: dict[str, list[Run]] = defaultdict(list)
-        for run in runs:
-            by_key[run.first["limit_key"]].append(run)
-        for key, same in by_key.items():
-            if "keyConcurrency" in bounds:
-                yield from _at_once(f"{job} with key {key!r}", same, bounds["keyConcurrency"])
-        if "starts" in bounds:
-            yield from _too_often(case, job, runs, bounds["starts"], bounds["per"])
+        for (_, name), runs in case.runs_of_job.items():
+            if name == job:
+                yield from _held(case, job, runs, bounds)
+
+
+def _held(case: Case, job: str, runs: list[Run], bounds: Row) -> Iterator[Violation]:
+    if "concurrency" in bounds:
+        yield from _at_once(job, runs, bounds["concurrency"])
+    by_key: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        by_key[run.first["limit_key"]].append(run)
+    for key, same in by_key.items():
+        if "keyConcurrency" in bounds:
+            yield from _at_once(f"{job} with key {key!r}", same, bounds["keyConcurrency"])
+    if "starts" in bounds:
+        yield from _too_often(case, job, runs, bounds["starts"], bounds["per"])
 
 
 def stretches(run: Run) -> Iterator[tuple[float, float]]:
