@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from tickwright.engine.planning import first_run
+from tickwright.engine.occurrences import Course
+from tickwright.engine.planning import begin, next_after
 from tickwright.model.change import Change
 from tickwright.model.errors import Conflict, InvalidInput, NotFound, NotPossible, VersionConflict
 from tickwright.model.json import JsonObject
@@ -259,7 +260,8 @@ def _exhausted(schedule: Schedule) -> bool:
 
 def _armed(schedule: Schedule, trigger: Trigger, base: datetime, *, required: bool) -> Schedule:
     cursor = schedule.cursor
-    upcoming = first_run(trigger, base, schedule.starts_at, schedule.ends_at)
+    course = Course(trigger, next_after, schedule.ends_at, schedule_id=schedule.id)
+    upcoming, _ = begin(course, base, schedule.starts_at)
     if upcoming is None and required:
         raise InvalidInput("trigger", _never(trigger, schedule))
     if _exhausted(schedule):

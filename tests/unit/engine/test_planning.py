@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from tickwright.engine.planning import MAX_MOMENTS, first_run, park, plan
+from tickwright.engine.occurrences import Course
+from tickwright.engine.planning import MAX_MOMENTS, begin, next_after, park, plan
 from tickwright.model.plan import NONE_OPEN, Decision, Due, OpenRuns, Plan
 from tickwright.model.run import Gate, RunStatus
 from tickwright.model.schedule import Misfire, Overlap
@@ -34,6 +35,12 @@ def due(**changes: Any) -> Due:
         "open": NONE_OPEN,
     }
     return Due(**(given | changes))
+
+
+def first_run(
+    trigger: Trigger, now: datetime, starts_at: datetime | None, ends_at: datetime | None
+) -> datetime | None:
+    return begin(Course(trigger, next_after, ends_at), now, starts_at)[0]
 
 
 def decided(made: Plan) -> list[tuple[datetime, RunStatus, str | None, int]]:

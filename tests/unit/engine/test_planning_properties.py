@@ -10,7 +10,8 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tickwright.engine.planning import MAX_MOMENTS, first_run, plan
+from tickwright.engine.occurrences import Course
+from tickwright.engine.planning import MAX_MOMENTS, begin, next_after, plan
 from tickwright.model.plan import Decision, Due, OpenRuns, Plan
 from tickwright.model.run import Gate, RunStatus
 from tickwright.model.schedule import MISFIRE_THRESHOLD, Misfire, Overlap
@@ -76,7 +77,7 @@ class History:
 
 def simulate(trigger: Trigger, options: dict[str, Any], ticks: list[tuple[int, bool]]) -> History:
     history = History(trigger)
-    upcoming = first_run(trigger, BEGIN, None, options["ends_at"])
+    upcoming = begin(Course(trigger, next_after, options["ends_at"]), BEGIN, None)[0]
     state = Due(UUID(int=1), "", upcoming or BEGIN, 0, **options)
     for gap, is_open in ticks:
         history.now += timedelta(seconds=gap)
