@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
 from uuid import UUID
 
@@ -23,7 +24,7 @@ MOST_DAYS = 31
 _DAY = timedelta(days=1)
 _LOOK_AHEAD = timedelta(days=MOST_DAYS + 2)
 _MOST_AHEAD = 400
-_MOST_CLOSED = 100_000
+_MOST_CLOSED = 2000
 _WHOLE = 2**64
 _NOBODY = UUID(int=0)
 NextAfter = Callable[[Trigger, datetime], datetime | None]
@@ -78,7 +79,7 @@ class Course:
         """What becomes of that instant."""
         if self.timing is None:
             return Occurrence(nominal, nominal)
-        return self._delayed(_windowed(self, _adjusted(self, nominal)))
+        return self._delayed(_settled(self.timing, self.open_times, nominal))
 
     def _delayed(self, occurrence: Occurrence) -> Occurrence:
         """By its jitter, which never reaches the next instant nor a closed time."""
@@ -90,7 +91,7 @@ class Course:
         if following is not None:
             room = min(room, following - occurrence.nominal)
         due = occurrence.due + room * _fraction(self.schedule_id, occurrence.nominal)
-        if _reason(self, due) is not None or not _inside(self, due):
+        if _reason(self.open_times, due) is not None or not _inside(timing, due):
             return occurrence
         return replace(occurrence, due=due, slot=occurrence.due)
 
@@ -129,52 +130,55 @@ def same_slot(one: Occurrence, other: Occurrence) -> bool:
     return (one.slot or one.due) == (other.slot or other.due)
 
 
-def _adjusted(course: Course, nominal: datetime) -> Occurrence:
+@lru_cache(maxsize=50_000)
+def _settled(timing: Timing, open_times: OpenTimes | None, nominal: datetime) -> Occurrence:
+    """What becomes of it but for its jitter: schedules with one calendar share the answer."""
+    return _windowed(timing, open_times, _adjusted(timing, open_times, nominal))
+
+
+def _adjusted(timing: Timing, open_times: OpenTimes | None, nominal: datetime) -> Occurrence:
     """Moved from a closed day, or skipped."""
-    reason = _reason(course, nominal)
+    reason = _reason(open_times, nominal)
     if reason is None:
         return Occurrence(nominal, nominal)
-    assert course.timing is not None
-    if course.timing.on_closed is OnClosed.SKIP:
+    if timing.on_closed is OnClosed.SKIP:
         return Occurrence(nominal, nominal, "calendar", (reason,))
-    due = _rolled(course, nominal)
+    due = _rolled(timing, open_times, nominal)
     if due is None:
         return Occurrence(nominal, nominal, "calendar_no_day", (reason,))
     return Occurrence(nominal, due, None, (f"moved from {reason}",))
 
 
-def _windowed(course: Course, occurrence: Occurrence) -> Occurrence:
+def _windowed(timing: Timing, open_times: OpenTimes | None, occurrence: Occurrence) -> Occurrence:
     """Kept within the window, or skipped."""
-    timing = course.timing
-    if timing is None or occurrence.skipped is not None or _inside(course, occurrence.due):
+    if occurrence.skipped is not None or _inside(timing, occurrence.due):
         return occurrence
     note = f"outside {timing.window}"
     if timing.outside_window is OutsideWindow.SKIP:
         return Occurrence(occurrence.nominal, occurrence.nominal, "window", (note,))
-    due = _opening(course, occurrence.due)
-    if (closed := _reason(course, due)) is not None:
+    due = _opening(timing, occurrence.due)
+    if (closed := _reason(open_times, due)) is not None:
         return Occurrence(occurrence.nominal, occurrence.nominal, "calendar", (closed,))
     return Occurrence(occurrence.nominal, due, None, (*occurrence.notes, note))
 
 
-def _reason(course: Course, moment: datetime) -> str | None:
-    return None if course.open_times is None else course.open_times.closed_at(moment)
+def _reason(open_times: OpenTimes | None, moment: datetime) -> str | None:
+    return None if open_times is None else open_times.closed_at(moment)
 
 
-def _inside(course: Course, moment: datetime) -> bool:
-    timing = course.timing
-    return timing is None or timing.window is None or timing.window.has(_reading(timing, moment))
+def _inside(timing: Timing, moment: datetime) -> bool:
+    return timing.window is None or timing.window.has(_reading(timing, moment))
 
 
-def _rolled(course: Course, nominal: datetime) -> datetime | None:
+def _rolled(timing: Timing, open_times: OpenTimes | None, nominal: datetime) -> datetime | None:
     """The same time of day on the open day that the adjustment asks for."""
-    assert course.timing is not None
-    rule = course.timing.on_closed
-    forward, back = _first_open(course, nominal, 1), _first_open(course, nominal, -1)
+    rule = timing.on_closed
+    forward = _first_open(timing, open_times, nominal, 1)
+    back = _first_open(timing, open_times, nominal, -1)
     if rule in (OnClosed.MODIFIED_NEXT, OnClosed.MODIFIED_PREVIOUS):
         first, other = (forward, back) if rule is OnClosed.MODIFIED_NEXT else (back, forward)
-        month = _reading(course.timing, nominal).month
-        stays = first is not None and _reading(course.timing, first).month == month
+        month = _reading(timing, nominal).month
+        stays = first is not None and _reading(timing, first).month == month
         return first if stays else other
     if rule is OnClosed.NEAREST and forward is not None and back is not None:
         return forward if forward - nominal <= nominal - back else back
@@ -183,20 +187,19 @@ def _rolled(course: Course, nominal: datetime) -> datetime | None:
     return forward if rule is OnClosed.NEXT else back
 
 
-def _first_open(course: Course, nominal: datetime, direction: int) -> datetime | None:
-    assert course.timing is not None
-    reading = _reading(course.timing, nominal)
+def _first_open(
+    timing: Timing, open_times: OpenTimes | None, nominal: datetime, direction: int
+) -> datetime | None:
+    reading = _reading(timing, nominal)
     for days in range(1, MOST_DAYS + 1):
-        moment = _moment(course.timing, reading + direction * days * _DAY)
-        if _reason(course, moment) is None:
+        moment = _moment(timing, reading + direction * days * _DAY)
+        if _reason(open_times, moment) is None:
             return moment
     return None
 
 
-def _opening(course: Course, due: datetime) -> datetime:
+def _opening(timing: Timing, due: datetime) -> datetime:
     """When the window opens next."""
-    timing = course.timing
-    assert timing is not None
     assert timing.window is not None
     reading = _reading(timing, due)
     opens = datetime.combine(reading.date(), timing.window.opens)

@@ -30,6 +30,10 @@ class OpenTimes(Protocol):
         """Why it is closed at that aware moment; None when it is open."""
         ...
 
+    def __hash__(self) -> int:
+        """So that what was found out for one schedule serves all with these calendars."""
+        ...
+
 
 @dataclass(slots=True)
 class Due:

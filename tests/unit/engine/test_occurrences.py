@@ -8,7 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickwright.engine.occurrences import Course, Occurrence, wake_at
@@ -252,6 +252,7 @@ RULES = st.sampled_from(
 )
 
 
+@settings(max_examples=80, deadline=None)
 @given(
     RULES,
     ROLLS,
