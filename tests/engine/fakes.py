@@ -13,7 +13,7 @@ from tickwright.model.job import Policy
 from tickwright.model.json import JsonObject
 from tickwright.model.run import Cause, Claimed, Ending, Outcome, RunStatus, Succeeded
 from tickwright.model.worker import Worker
-from tickwright.store.base import EndLost, Offer
+from tickwright.store.base import EndLost, Offer, Overdue
 from tickwright.store.database import new_id
 
 from .support import ACME, START
@@ -105,6 +105,10 @@ class FakeQueue:
     async def rescue(self, now: datetime, limit: int, end: EndLost) -> list[Ending]:
         await self._reach()
         return []
+
+    async def overdue(self, now: datetime, limit: int) -> Overdue:
+        await self._reach()
+        return Overdue()
 
 
 class FakeWorkers:

@@ -162,6 +162,26 @@ class Settle:
     plan: PlanDue
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A run that nobody has begun although its job's `sla_start` is over."""
+
+    id: UUID
+    scope: Scope
+    schedule_id: UUID | None
+    schedule_key: str | None
+    run_at: datetime
+    late_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """Runs that became late while they waited; `through` when all before that have been told."""
+
+    through: datetime | None = None
+    runs: list[Waiting] = field(default_factory=list)
+
+
 EndLost = Callable[[Claimed], Ending]
 Wake = Callable[[str], None]
 
@@ -182,8 +202,9 @@ class Schedules(Protocol):
 
         With `settle` what came due up to its `now` is decided first, by the rule as it stands
         and as `fire` would. `decide` is given None when there is no such schedule; answering
-        None changes nothing. Locks are taken schedule first, then cursor. Returns the schedule
-        as it then is.
+        None changes nothing. Locks are taken schedule first, then cursor. A change of status
+        begins the count of failures that open its circuit anew. Returns the schedule as it then
+        is.
         """
         ...
 
@@ -197,6 +218,10 @@ class Schedules(Protocol):
 
     async def days(self, scope: Scope, schedule_id: UUID, since: date) -> list[DayStats]:
         """The schedule's daily roll-ups from `since` on, oldest first."""
+        ...
+
+    async def tripped(self, limit: int) -> list[tuple[Scope, UUID]]:
+        """Up to `limit` active schedules, of all scopes, whose runs failed too often in a row."""
         ...
 
     async def count(self) -> int:
@@ -326,6 +351,13 @@ class Queue(Protocol):
 
     async def rescue(self, now: datetime, limit: int, end: EndLost) -> list[Ending]:
         """End up to `limit` attempts whose worker's lease is over, as `end` decides."""
+        ...
+
+    async def overdue(self, now: datetime, limit: int) -> Overdue:
+        """Runs still waiting that became late before `now`, each in one answer only.
+
+        About `limit` of them; then `through` lies before `now`, and there are more.
+        """
         ...
 
 
