@@ -106,6 +106,14 @@ def pagination_json(page: Page[Any]) -> dict[str, int]:
     }
 
 
+def run_list_json(page: Page[Run]) -> dict[str, Any]:
+    return {
+        "data": [run_json(run) for run in page.items],
+        "pagination": {**pagination_json(page), "totalIsExact": page.exact},
+        "nextCursor": page.next_cursor,
+    }
+
+
 def scope_json(scope: Scope) -> dict[str, str | None]:
     return {
         "type": scope.type,

@@ -83,7 +83,13 @@ class ScheduleQuery:
 
 @dataclass(frozen=True, slots=True)
 class RunQuery:
-    """Filters of a list of runs, newest first."""
+    """Filters and order of a list of runs.
+
+    `order` is one of `createdAt`, `nominalAt`, `runAt`, `finishedAt`, turned around by a `-`; the
+    default is the newest first, of one schedule the latest instant first. Other orders than by
+    `createdAt` need `schedule_id`, or `statuses` of open runs only, so that few rows are sorted.
+    `cursor` is the `next_cursor` of the page before: what is inserted meanwhile shifts nothing.
+    """
 
     limit: int = 20
     offset: int = 0
@@ -93,6 +99,11 @@ class RunQuery:
     worker_id: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
+    cause: Cause | None = None
+    queue: str | None = None
+    replay_of: UUID | None = None
+    order: str | None = None
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +265,10 @@ class Runs(Protocol):
     async def add(self, scope: Scope, ref: Ref, new: NewRun, *, now: datetime) -> Run:
         """Queue one run of a schedule by hand.
 
-        NotFound without such a schedule; NotPossible when it is cancelled or, without
-        `new.force`, not active. Under overlap `skip` an open run is a Conflict, decided
-        under the cursor's lock. The same `request_key` answers with the run it made before, and is
-        a Conflict when that was another schedule's.
+        NotFound without such a schedule; NotPossible when it is cancelled, allows no starts by
+        hand or, without `new.force`, is not active. Under overlap `skip` an open run is a
+        Conflict, decided under the cursor's lock. The same `request_key` answers with the run it
+        made before, and is a Conflict when that was another schedule's.
         """
         ...
 
@@ -279,12 +290,33 @@ class Runs(Protocol):
 
     async def get(self, scope: Scope, run_id: UUID) -> Run | None: ...
 
-    async def find(self, scope: Scope, query: RunQuery) -> Page[Run]: ...
+    async def find(self, scope: Scope, query: RunQuery) -> Page[Run]:
+        """InvalidInput when the order or the cursor does not fit the query."""
+        ...
+
+    async def matching(self, scope: Scope, query: RunQuery, limit: int) -> list[UUID]:
+        """Up to `limit` runs that the query's filters match, the oldest first."""
+        ...
 
     async def attempts(self, scope: Scope, run_id: UUID) -> list[Attempt]: ...
 
     async def cancel(self, scope: Scope, run_id: UUID, *, now: datetime) -> Run | None:
         """A queued run is cancelled at once; a running one is asked to stop."""
+        ...
+
+    async def cancel_all(
+        self, scope: Scope, run_ids: Sequence[UUID], *, now: datetime
+    ) -> dict[UUID, str]:
+        """Cancel each as `cancel` does, all in one transaction; which could not be, and why."""
+        ...
+
+    async def replay_all(
+        self, scope: Scope, run_ids: Sequence[UUID], new: NewRun, *, now: datetime
+    ) -> dict[UUID, str]:
+        """Replay each as `replay` does, some at a time; which could not be, and why.
+
+        A `request_key` stands for each of them by itself: the same one makes no run twice.
+        """
         ...
 
 
