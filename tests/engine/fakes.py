@@ -136,6 +136,9 @@ class FakeWorkers:
 
     async def mark(self, worker_id: UUID, status: Any) -> None: ...
 
+    async def forget(self, before: datetime) -> int:
+        return 0
+
     async def expire(self, now: datetime) -> list[Worker]:
         return []
 

@@ -31,7 +31,8 @@ WITHOUT_NOW = {
     "Upkeep.migrate",
     "Upkeep.schema_is_current",
     "Upkeep.ping",
-    "Upkeep.prune",
+    "Upkeep.prune_excess",
+    "Workers.forget",
 }
 
 

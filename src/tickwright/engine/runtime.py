@@ -53,6 +53,7 @@ class Options:
     sweep: timedelta = timedelta(seconds=5)
     grace: timedelta = timedelta(seconds=30)
     keep_runs: timedelta = timedelta(days=7)
+    keep_last: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,9 @@ class Runtime:
         self.planner = Planner(store, self.runner, emitter, time, options.poll)
         self.finisher.herd = self.planner.herd
         self.rescuer = Rescuer(store, self.finisher, parts.hooks, emitter, time, options.sweep)
-        self.pruner = Pruner(store.upkeep, time, lambda: self._worker_id, options.keep_runs)
+        self.pruner = Pruner(
+            store, time, lambda: self._worker_id, options.keep_runs, options.keep_last
+        )
         self.breaker = Breaker(store.schedules, emitter, time, options.sweep)
         self.sla = Sla(store.queue, emitter, time, options.sweep)
         executor.tell_begun, self.runner.tell_slow = self.sla.begun, self.sla.slow

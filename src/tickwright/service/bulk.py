@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
 from tickwright.model.errors import InvalidInput
@@ -94,8 +95,8 @@ def _narrowed(
     query: RunQuery, usual: Collection[RunStatus], possible: Collection[RunStatus], reason: str
 ) -> RunQuery:
     """The query with a status; InvalidInput when it means everything, or what cannot be."""
-    given = replace(query, statuses=tuple(query.statuses))
-    if replace(given, limit=0, offset=0, order=None, cursor=None) == RunQuery(limit=0):
+    given = replace(query, statuses=tuple(query.statuses), order=None, cursor=None)
+    if replace(given, limit=0, offset=0) == RunQuery(limit=0):
         raise InvalidInput("body", "needs a filter that says which runs are meant")
     for status in query.statuses:
         if status not in possible:
@@ -103,7 +104,7 @@ def _narrowed(
     return query if len(query.statuses) else replace(query, statuses=usual)
 
 
-def _checked(limit: int) -> int:
+def _checked(limit: Any) -> int:
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MOST_AT_ONCE:
         raise InvalidInput("limit", f"must lie between 1 and {MOST_AT_ONCE:,}")
     return limit

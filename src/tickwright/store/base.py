@@ -193,6 +193,15 @@ class Overdue:
     runs: list[Waiting] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How many runs a step deleted, and after which id the next one goes on, unless it is over."""
+
+    runs: int
+    after: UUID | None = None
+    over: bool = True
+
+
 EndLost = Callable[[Claimed], Ending]
 Wake = Callable[[str], None]
 
@@ -413,6 +422,10 @@ class Workers(Protocol):
         """Declare offline every worker whose lease is over; which ones."""
         ...
 
+    async def forget(self, before: datetime) -> int:
+        """Delete the workers whose leases were over before that; how many."""
+        ...
+
     async def all(self) -> list[Worker]: ...
 
     async def handlers(self, now: datetime) -> set[str]:
@@ -439,8 +452,22 @@ class Upkeep(Protocol):
 
     async def holder(self, duty: str, now: datetime) -> UUID | None: ...
 
-    async def prune(self, before: datetime, limit: int) -> int:
-        """Delete up to `limit` ended runs older than `before`; how many. Roll-ups stay."""
+    async def prune_old(
+        self, now: datetime, keep: timedelta, limit: int, after: UUID | None = None
+    ) -> Pruned:
+        """Of the `limit` oldest runs after `after`, delete those that ended too long ago.
+
+        That is longer than their job's `keep_for`, or `keep`. Roll-ups stay, and so do open runs,
+        what is not decided yet, and the newest failure of each schedule.
+        """
+        ...
+
+    async def prune_excess(self, most: int, limit: int, after: UUID | None = None) -> Pruned:
+        """Delete up to `limit` ended runs that some schedules have too many of.
+
+        The next schedules after `after` are looked at: each keeps the latest `keep_last` of its
+        job, or `most` (0: all), and what `prune_old` keeps.
+        """
         ...
 
 
