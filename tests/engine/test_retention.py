@@ -120,6 +120,8 @@ async def test_what_failed_is_summed_with_its_attempts_gone(quick: ManualSchedul
     [run] = await runs_of(quick, "once")
     assert len(await quick.attempts(ACME, run.id)) == 2
     newest = await quick.trigger_schedule(ACME, "once")
+    await quick.tick()
+    await quick.advance(HOUR)
     await quick.advance(30 * DAY)
     assert [kept.id for kept in await runs_of(quick, "once")] == [newest.id]
     assert await quick.attempts(ACME, run.id) == []
