@@ -11,11 +11,11 @@ from tickwright.engine.timekeeper import Timekeeper
 from tickwright.store.base import Pruned, Store
 
 DUTY = "prune"
-BATCH = 1000
+BATCH = 500
 _EVERY = timedelta(minutes=5)
 _LEASE = timedelta(minutes=10)
 _PAUSE = timedelta(milliseconds=50)
-_STEP = timedelta(milliseconds=250)
+_STEP = timedelta(seconds=1)
 _FORGOTTEN_AFTER = timedelta(days=1)
 
 

@@ -22,7 +22,7 @@ from tickwright.store.base import Pruned
 from tickwright.store.database import Database
 from tickwright.store.schema import Tables
 
-SCHEDULES = 100
+SCHEDULES = 200
 _ENDED = sorted(status.value for status in RunStatus if status not in OPEN_RUNS)
 _START = UUID(int=0)
 _FAILURES: tuple[sa.ColumnElement[str], ...] = (
@@ -73,7 +73,7 @@ async def prune_excess(database: Database, most: int, limit: int, after: UUID | 
 
 def _deletable(t: Tables) -> sa.Select[Any]:
     """Runs that no rule keeps; which of them have to go is for the caller to add."""
-    r, s, cursors, j = t.runs, t.schedules, t.cursors, t.jobs
+    r, s, cursors = t.runs, t.schedules, t.cursors
     newer = r.alias("newer")
     another = sa.exists().where(
         newer.c.schedule_id == r.c.schedule_id,
@@ -89,13 +89,12 @@ def _deletable(t: Tables) -> sa.Select[Any]:
     return (
         sa.select(r.c.id)
         .select_from(
-            r.outerjoin(s, s.c.id == r.c.schedule_id)
-            .outerjoin(cursors, cursors.c.schedule_id == r.c.schedule_id)
-            .outerjoin(j, sa.and_(j.c.scope_key == r.c.scope_key, j.c.key == r.c.job_key))
+            r.outerjoin(s, s.c.id == r.c.schedule_id).outerjoin(
+                cursors, cursors.c.schedule_id == r.c.schedule_id
+            )
         )
         .where(r.c.status.in_(_ENDED), decided)
         .where(sa.or_(r.c.status.not_in(_FAILURES), ~is_live, another))
-        .order_by(r.c.id)
         .with_for_update(of=r, skip_locked=True)
     )
 
@@ -118,21 +117,20 @@ def _excess(t: Tables, schedules: Sequence[UUID], keep: int) -> sa.Select[Any]:
         .cte("bounds")
         .prefix_with("MATERIALIZED")
     )
-    return (
-        _deletable(t)
-        .where(bounds.c.schedule_id == r.c.schedule_id, r.c.nominal_at < bounds.c.nominal_at)
-        .order_by(None)
-        .order_by(r.c.nominal_at)
+    # In no order, so that a long excess is not read to its end for a step.
+    return _deletable(t).where(
+        bounds.c.schedule_id == r.c.schedule_id, r.c.nominal_at < bounds.c.nominal_at
     )
 
 
 def _is_old(t: Tables, now: datetime, keep: timedelta, dialect: str) -> sa.ColumnElement[bool]:
     """Ended longer ago than its job, or else the installation, keeps runs."""
-    r = t.runs
+    r, j = t.runs, t.jobs
+    own = sa.select(j.c.keep_for_ms).where(j.c.scope_key == r.c.scope_key, j.c.key == r.c.job_key)
     unit: sa.ColumnElement[Any] = sa.literal_column(
         "interval '1 millisecond'" if dialect == "postgresql" else "1000"
     )
-    kept_ms = sa.func.coalesce(t.jobs.c.keep_for_ms, _milliseconds(keep))
+    kept_ms = sa.func.coalesce(own.scalar_subquery(), _milliseconds(keep))
     ended_at = sa.func.coalesce(r.c.finished_at, r.c.run_at, type_=r.c.run_at.type)
     until = sa.type_coerce(ended_at, sa.BigInteger) + sa.type_coerce(kept_ms * unit, sa.BigInteger)
     return sa.type_coerce(until, r.c.run_at.type) < sa.literal(now, r.c.run_at.type)
