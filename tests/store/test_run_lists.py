@@ -90,6 +90,8 @@ async def test_runs_of_the_same_moment_are_told_apart(store: Store) -> None:
     for order in ("nominalAt", "runAt", "finishedAt"):
         found = await pages(store, order=order, schedule_id=made.id)
         assert [run.id for page in found for run in page] == [run.id for run in added]
+        found = await pages(store, order=f"-{order}", schedule_id=made.id)
+        assert [run.id for page in found for run in page] == [run.id for run in added[::-1]]
 
 
 async def test_what_is_added_meanwhile_shifts_nothing(store: Store) -> None:
