@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tickwright import Policy, every
+from tickwright import Policy, Scheduler, every
 from tickwright.model.errors import StoreUnavailable
 from tickwright.model.run import RunStatus
 from tickwright.model.schedule import Health, Schedule, ScheduleStatus
@@ -188,3 +188,15 @@ async def test_two_processes_pause_it_once(database_url: str, clock: FakeClock) 
             await two._runtime.breaker._pause(scope, schedule_id, await clock.now())
             changes = await two.changes(ACME, ref="hourly")
         assert [change.action for change in changes.items] == ["pause", "create"]
+
+
+async def test_a_running_process_does_not_wait_for_its_sweep(sqlite_url: str) -> None:
+    scheduler = Scheduler(sqlite_url, sweep_seconds=3600)
+    heard = listen(scheduler)
+    scheduler.register_handler("report", failing())
+    async with scheduler:
+        await scheduler.define_job(ACME, "report", Policy(max_attempts=1, pause_after=1))
+        await scheduler.create_schedule(ACME, "report", every("1s"), key="secondly")
+        await heard.until("schedule.disabled")
+        schedule = await scheduler.get_schedule(ACME, "secondly")
+        assert schedule.status_reason == "circuit"
