@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from tickwright.model.run import Run
 from tickwright.store.base import Overdue, Store
@@ -17,7 +18,6 @@ from .support import (
     SECOND,
     add,
     create,
-    ids,
     put_job,
     schedule,
     together,
@@ -31,20 +31,24 @@ async def waiting(store: Store, *moments: datetime) -> list[Run]:
     return [await add(store, ACME, "nightly", moment) for moment in moments]
 
 
+def told(found: Overdue) -> set[UUID]:
+    return {run.id for run in found.runs}
+
+
 async def test_a_run_is_late_after_the_time_its_job_allows(store: Store) -> None:
     first, second = await waiting(store, NOW, NOW + SECOND)
     assert await store.queue.overdue(NOW + MINUTE, 10) == Overdue(NOW + MINUTE)
     found = await store.queue.overdue(NOW + MINUTE + SECOND, 10)
     assert [run.id for run in found.runs] == [first.id]
-    [told] = found.runs
-    assert (told.scope, told.schedule_id, told.schedule_key) == (
+    [run] = found.runs
+    assert (run.scope, run.schedule_id, run.schedule_key) == (
         ACME,
         first.schedule_id,
         "nightly",
     )
-    assert (told.run_at, told.late_at) == (NOW, NOW + MINUTE)
+    assert (run.run_at, run.late_at) == (NOW, NOW + MINUTE)
     found = await store.queue.overdue(NOW + HOUR, 10)
-    assert ids(found.runs) == {second.id}
+    assert told(found) == {second.id}
     assert await store.queue.overdue(NOW + 2 * HOUR, 10) == Overdue(NOW + 2 * HOUR)
 
 
@@ -68,28 +72,28 @@ async def test_jobs_allow_different_times(store: Store) -> None:
     await put_job(store, "patient", sla_start=HOUR)
     await create(store, schedule("other", job_key="patient"))
     other = await add(store, ACME, "other")
-    assert ids((await store.queue.overdue(NOW + HOUR, 10)).runs) == {first.id}
-    assert ids((await store.queue.overdue(NOW + HOUR + SECOND, 10)).runs) == {other.id}
+    assert told(await store.queue.overdue(NOW + HOUR, 10)) == {first.id}
+    assert told(await store.queue.overdue(NOW + HOUR + SECOND, 10)) == {other.id}
 
 
 async def test_a_sweep_that_is_full_stops_between_moments(store: Store) -> None:
     moments = [NOW, NOW + SECOND, NOW + SECOND, NOW + SECOND, NOW + 2 * SECOND]
     made = await waiting(store, *moments)
     first = await store.queue.overdue(NOW + HOUR, 2)
-    assert (ids(first.runs), first.through) == ({made[0].id}, NOW + SECOND + MINUTE)
+    assert (told(first), first.through) == ({made[0].id}, NOW + SECOND + MINUTE)
     second = await store.queue.overdue(NOW + HOUR, 2)
-    assert ids(second.runs) == {run.id for run in made[1:4]}
+    assert told(second) == {run.id for run in made[1:4]}
     third = await store.queue.overdue(NOW + HOUR, 2)
-    assert (ids(third.runs), third.through) == ({made[4].id}, NOW + HOUR)
+    assert (told(third), third.through) == ({made[4].id}, NOW + HOUR)
 
 
 async def test_sweeps_at_once_tell_each_run_once(store: Store, another: Another) -> None:
     made = await waiting(store, *(NOW + n * SECOND for n in range(20)))
     stores = [store, another(), another()]
-    told: list[Overdue] = []
+    answers: list[Overdue] = []
     for minutes in (61, 62, 63):
         now = NOW + minutes * SECOND + 5 * SECOND
-        told += await together(*(each.queue.overdue(now, 100) for each in stores))
-    told.append(await store.queue.overdue(NOW + HOUR, 100))
-    found = [run.id for each in told for run in each.runs]
+        answers += await together(*(each.queue.overdue(now, 100) for each in stores))
+    answers.append(await store.queue.overdue(NOW + HOUR, 100))
+    found = [run.id for each in answers for run in each.runs]
     assert sorted(found) == sorted(run.id for run in made)
