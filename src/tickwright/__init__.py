@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tickwright.model.errors import (
         Conflict,
         InvalidInput,
+        ManualDenied,
         NotFound,
         NotPossible,
         StoreUnavailable,
@@ -44,6 +45,7 @@ _HOMES = {
         (
             "Conflict",
             "InvalidInput",
+            "ManualDenied",
             "NotFound",
             "NotPossible",
             "StoreUnavailable",
@@ -63,6 +65,7 @@ __all__ = [
     "Conflict",
     "Discard",
     "InvalidInput",
+    "ManualDenied",
     "NotFound",
     "NotPossible",
     "Policy",

@@ -34,6 +34,8 @@ ROUTES = {
     "GET /runs": "listRuns",
     "GET /runs/{runId}": "getRun",
     "POST /runs": "runJob",
+    "POST /runs/cancel": "cancelRuns",
+    "POST /runs/retry": "retryRuns",
     "POST /runs/{runId}/retry": "retryRun",
     "POST /runs/{runId}/cancel": "cancelRun",
     "GET /workers": "listWorkers",

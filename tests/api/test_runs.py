@@ -133,7 +133,13 @@ async def test_pages_hold_everything_exactly_once(client: httpx.AsyncClient) -> 
     ]
 
     assert [run["id"] for page in pages for run in page["data"]] == made[::-1]
-    assert pages[0]["pagination"] == {"page": 1, "pageSize": 2, "total": 5, "totalPages": 3}
+    assert pages[0]["pagination"] == {
+        "page": 1,
+        "pageSize": 2,
+        "total": 5,
+        "totalPages": 3,
+        "totalIsExact": True,
+    }
 
 
 @ON_SQLITE

@@ -49,3 +49,46 @@ def test_what_has_ended_otherwise_cannot_be_cancelled(cli: Cli, engine: SyncSche
     run = cli.json("run", "hourly", "--wait")
     assert run["status"] == "succeeded"
     assert "succeeded already" in cli.refused(4, "runs", "cancel", run["id"])
+
+
+def test_a_long_list_goes_on_where_it_ended(cli: Cli) -> None:
+    cli.create("report", "--every", "1h", "--key", "hourly", "--overlap", "allow")
+    made = [cli.json("run", "hourly", "--no-wait")["id"] for _ in range(3)]
+    first = cli.json("runs", "list", "--limit", "2", "--sort", "createdAt")
+    rest = cli.json("runs", "list", "--sort", "createdAt", "--cursor", first["nextCursor"])
+    assert [run["id"] for run in first["data"] + rest["data"]] == made
+    assert first["pagination"]["total"] == 3
+    assert "2 of 3 runs; the next: --cursor" in cli("runs", "list", "--limit", "2").stderr
+    assert "sort" in cli.refused(2, "runs", "list", "--sort", "runAt")
+
+
+def test_all_that_match_are_cancelled_and_repeated_when_it_is_confirmed(cli: Cli) -> None:
+    cli.create("report", "--every", "1h", "--key", "hourly", "--overlap", "allow")
+    for _ in range(3):
+        cli.json("run", "hourly", "--no-wait")
+    words = ("runs", "cancel", "--status", "queued", "--job", "report")
+    assert cli.ok(*words) == "3 matched, 0 done\n"
+    assert "nothing was done; --yes does it" in cli(*words).stderr
+    assert cli.json(*words, "--yes") == {"matched": 3, "done": 3, "refused": []}
+    again = ("runs", "retry", "--status", "cancelled", "--yes", "--request-id", "monday")
+    assert cli.ok(*again) == cli.ok(*again) == "3 matched, 3 done\n"
+    assert len(cli.json("runs", "list", "--cause", "replay")["data"]) == 3
+
+
+def test_what_is_refused_of_many_is_4(cli: Cli) -> None:
+    cli.create("report", "--every", "1h", "--key", "hourly", "--overlap", "allow")
+    for _ in range(2):
+        cli.json("run", "hourly", "--no-wait")
+    cli.ok("runs", "cancel", "--schedule", "hourly", "--yes")
+    cli.ok("schedule", "update", "hourly", "--overlap", "skip")
+    result = cli("runs", "retry", "--status", "cancelled", "--yes")
+    assert (result.exit_code, result.stdout) == (4, "2 matched, 1 done\n")
+    assert "still open" in result.stderr
+
+
+def test_one_run_or_filters_but_not_both(cli: Cli) -> None:
+    run = made(cli)
+    for command in ("cancel", "retry"):
+        assert "either" in cli.refused(2, "runs", command)
+        assert "either" in cli.refused(2, "runs", command, run, "--job", "report")
+    assert "one run" in cli.refused(2, "runs", "retry", "--job", "report", "--payload", "{}")

@@ -13,7 +13,7 @@ from tickwright.model.job import Policy
 from tickwright.model.json import JsonObject
 from tickwright.model.run import Cause, Claimed, Ending, Outcome, RunStatus, Succeeded
 from tickwright.model.worker import Worker
-from tickwright.store.base import EndLost, Offer
+from tickwright.store.base import EndLost, Offer, Overdue
 from tickwright.store.database import new_id
 
 from .support import ACME, START
@@ -106,6 +106,10 @@ class FakeQueue:
         await self._reach()
         return []
 
+    async def overdue(self, now: datetime, limit: int) -> Overdue:
+        await self._reach()
+        return Overdue()
+
 
 class FakeWorkers:
     """A register of one worker whose answer to a heartbeat is what the test says."""
@@ -131,6 +135,9 @@ class FakeWorkers:
         return self.answer
 
     async def mark(self, worker_id: UUID, status: Any) -> None: ...
+
+    async def forget(self, before: datetime) -> int:
+        return 0
 
     async def expire(self, now: datetime) -> list[Worker]:
         return []

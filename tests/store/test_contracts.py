@@ -17,8 +17,8 @@ from tickwright.store.statements import load
 USER_FACING = (base.Schedules, base.Jobs, base.Runs, base.Changes)
 ENGINE_FACING = (base.Firing, base.Queue, base.Workers, base.Upkeep)
 
-# A figure for the health page, told without saying whose they are.
-WITHOUT_SCOPE = {"Schedules.count"}
+# A figure for the health page, told without saying whose they are; and what the engine asks.
+WITHOUT_SCOPE = {"Schedules.count", "Schedules.tripped"}
 # What these do does not depend on the time: endings and starts carry the moments they happened.
 WITHOUT_NOW = {
     "Firing.next_due",
@@ -31,7 +31,8 @@ WITHOUT_NOW = {
     "Upkeep.migrate",
     "Upkeep.schema_is_current",
     "Upkeep.ping",
-    "Upkeep.prune",
+    "Upkeep.prune_excess",
+    "Workers.forget",
 }
 
 

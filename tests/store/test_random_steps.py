@@ -314,8 +314,13 @@ class Story:
         await self._both(f"{action} {key}", lambda side: _edit(side, scope, key, action, at))
 
     async def _prune(self) -> None:
-        before = self.now - 2 * MINUTE
-        await self._both("prune", lambda side: side.store.upkeep.prune(before, 1000))
+        keep, most = 2 * MINUTE, self._chance.randint(0, 5)
+
+        async def prune(side: Side) -> tuple[int, int]:
+            old = await side.store.upkeep.prune_old(self.now, keep, 1000)
+            return old.runs, (await side.store.upkeep.prune_excess(most, 1000)).runs
+
+        await self._both("prune", prune)
 
     async def _both(self, told: str, step: Step) -> None:
         self._told.append(told)

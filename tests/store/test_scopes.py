@@ -13,6 +13,7 @@ from tickwright.model.run import Cause, Claimed
 from tickwright.model.schedule import Schedule
 from tickwright.model.scope import SYSTEM, Scope, organization
 from tickwright.store.base import NewRun, RunQuery, ScheduleQuery, Store, Work
+from tickwright.store.bulk import GONE
 from tickwright.store.database import new_id
 
 from .support import (
@@ -62,6 +63,17 @@ async def _replay_run(store: Store, scope: Scope, theirs: Schedule, run: Claimed
         return found
 
 
+async def _cancel_all(store: Store, scope: Scope, theirs: Schedule, run: Claimed) -> Any:
+    refused = await store.runs.cancel_all(scope, [run.id], now=NOW)
+    return None if refused == {run.id: GONE} else await store.runs.get(ACME, run.id)
+
+
+async def _replay_all(store: Store, scope: Scope, theirs: Schedule, run: Claimed) -> Any:
+    new = NewRun(Cause.REPLAY)
+    refused = await store.runs.replay_all(scope, [run.id], new, now=NOW)
+    return None if refused == {run.id: GONE} else await store.runs.get(ACME, run.id)
+
+
 async def _start_run(store: Store, scope: Scope, theirs: Schedule, run: Claimed) -> Any:
     """Starting a job of the same key is one's own run."""
     work = Work(run.job_key, run.target)
@@ -96,8 +108,16 @@ ASKS: dict[str, list[Ask]] = {
             store.runs.find(scope, RunQuery(worker_id=run.worker_id))
         ),
     ],
+    "Runs.matching": [
+        lambda store, scope, theirs, run: store.runs.matching(scope, RunQuery(), 10),
+        lambda store, scope, theirs, run: store.runs.matching(
+            scope, RunQuery(schedule_id=theirs.id), 10
+        ),
+    ],
     "Runs.attempts": [lambda store, scope, theirs, run: store.runs.attempts(scope, run.id)],
     "Runs.cancel": [lambda store, scope, theirs, run: store.runs.cancel(scope, run.id, now=NOW)],
+    "Runs.cancel_all": [_cancel_all],
+    "Runs.replay_all": [_replay_all],
     "Changes.find": [
         lambda store, scope, theirs, run: _items(store.changes.find(scope, 10, 0)),
         lambda store, scope, theirs, run: _items(store.changes.find(scope, 10, 0, theirs.id)),

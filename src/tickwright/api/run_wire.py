@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -12,13 +12,13 @@ from tickwright.api.wire import (
     Answer,
     Body,
     JsonObject,
-    Listed,
     OptionalMoment,
     Paging,
     ScopeAnswer,
     milliseconds,
     scope_answer,
 )
+from tickwright.model.page import Page
 from tickwright.model.run import Attempt, Cause, Gate, Run, RunStatus
 
 RequestId = Annotated[str, Field(min_length=1, max_length=255)]
@@ -46,8 +46,20 @@ class RetryRequest(Body):
     )
 
 
+RunSort = Literal[
+    "createdAt",
+    "-createdAt",
+    "nominalAt",
+    "-nominalAt",
+    "runAt",
+    "-runAt",
+    "finishedAt",
+    "-finishedAt",
+]
+
+
 class RunFilters(Paging):
-    """Which runs to list."""
+    """Which runs to list, in which order, and from where on."""
 
     schedule_id: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
         default=None, description="The id or the key of their schedule."
@@ -59,6 +71,20 @@ class RunFilters(Paging):
         default=None, alias="from", description="Due at this moment or later."
     )
     until: OptionalMoment = Field(default=None, alias="to", description="Due before this moment.")
+    cause: Cause | None = None
+    queue: Annotated[str, Field(max_length=100)] | None = None
+    replay_of: UUID | None = Field(default=None, description="Those that repeat this run.")
+    sort: RunSort | None = Field(
+        default=None,
+        description="`-` turns it around. By default `-createdAt`, and `-nominalAt` with"
+        " `scheduleId`. Others than `createdAt` need `scheduleId`, or a `status` of only `queued`"
+        " and `running`.",
+    )
+    cursor: Annotated[str, Field(max_length=500)] | None = Field(
+        default=None,
+        description="The `nextCursor` of the page before, instead of `page`: nothing is counted,"
+        " and what is added meanwhile shifts nothing.",
+    )
 
 
 class ItemsAnswer(Answer):
@@ -124,8 +150,40 @@ class RunDetail(RunAnswer):
     attempts: list[AttemptAnswer]
 
 
-class RunList(Listed[RunAnswer]):
-    """One page of runs, newest first."""
+class RunPagination(Answer):
+    """Which part of a list this is; of a page by cursor only its size is known."""
+
+    page: int | None
+    page_size: int
+    total: int | None
+    total_pages: int | None
+    total_is_exact: bool = Field(
+        description="false: there are so many at least; beyond 10,000 nobody counts."
+    )
+
+
+class RunList(Answer):
+    """One page of runs."""
+
+    data: list[RunAnswer]
+    pagination: RunPagination
+    next_cursor: str | None = Field(description="Leads to the next page; none after the last.")
+
+
+def run_list(found: Page[Run], filters: RunFilters) -> RunList:
+    by_cursor = filters.cursor is not None
+    pages = -(-found.total // filters.page_size)
+    return RunList(
+        data=[run_answer(run) for run in found.items],
+        pagination=RunPagination(
+            page=None if by_cursor else filters.page,
+            page_size=filters.page_size,
+            total=None if by_cursor else found.total,
+            total_pages=None if by_cursor else pages,
+            total_is_exact=found.exact,
+        ),
+        next_cursor=found.next_cursor,
+    )
 
 
 def run_answer(run: Run) -> RunAnswer:

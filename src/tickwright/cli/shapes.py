@@ -93,6 +93,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "requestId": run.request_key,
         "cancelRequestedAt": _stamp(run.cancel_requested_at),
         "replayOf": str(run.replay_of) if run.replay_of else None,
+        "concurrencyKey": run.limit_key,
     }
 
 
@@ -103,6 +104,14 @@ def pagination_json(page: Page[Any]) -> dict[str, int]:
         "pageSize": page.limit,
         "total": page.total,
         "totalPages": -(-page.total // page.limit),
+    }
+
+
+def run_list_json(page: Page[Run]) -> dict[str, Any]:
+    return {
+        "data": [run_json(run) for run in page.items],
+        "pagination": {**pagination_json(page), "totalIsExact": page.exact},
+        "nextCursor": page.next_cursor,
     }
 
 

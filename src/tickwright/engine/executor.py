@@ -7,7 +7,7 @@ only a cancellation of its task leaves the pipeline early.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tickwright.engine.hooks import Hooks, being_cancelled
 from tickwright.engine.outcomes import failure_of, kept
@@ -25,6 +25,7 @@ class Executor:
     def __init__(
         self, targets: Mapping[str, Target], hooks: Hooks, emitter: Emitter, time: Timekeeper
     ) -> None:
+        self.tell_begun: Callable[[Claimed], None] = lambda run: None
         self._targets = targets
         self._hooks = hooks
         self._emitter = emitter
@@ -34,6 +35,8 @@ class Executor:
         """What comes of one attempt; a cancellation of its task passes through."""
         run.started_at = self._time.stamp()
         self._tell_started(run)
+        if run.policy.sla_start is not None:
+            self.tell_begun(run)
         try:
             if self._hooks.on_start:
                 await self._hooks.started(run)

@@ -45,6 +45,7 @@ class Finisher:
     ) -> None:
         self.wake: Callable[[], None] = lambda: None
         self.herd: Callable[[], bool] = lambda: False
+        self.wake_breaker: Callable[[], None] = lambda: None
         self._queue = queue
         self._emitter = emitter
         self._time = time
@@ -113,6 +114,8 @@ class Finisher:
                 continue
             if ending.outcome not in _UNTOLD:
                 self._tell_ended(ending)
+            if ending.breaks_circuit:
+                self.wake_breaker()
             if ending.final and ending.run.id in self._waiters:
                 self._resolve(ending)
 

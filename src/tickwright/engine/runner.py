@@ -45,6 +45,7 @@ class _Held:
     released: bool = False
     task: asyncio.Task[None] | None = None
     deadline: asyncio.TimerHandle | None = None
+    slow: asyncio.TimerHandle | None = None
 
     def cut_short(self, outcome: Outcome) -> None:
         if self.outcome is None:
@@ -82,6 +83,7 @@ class Runner:
     ) -> None:
         self.wake: Callable[[], None] = lambda: None
         self.wake_marks: Callable[[], None] = lambda: None
+        self.tell_slow: Callable[[Claimed], None] = lambda run: None
         self._dispatcher = dispatcher
         self._queue = queue
         self._executor = executor
@@ -181,6 +183,9 @@ class Runner:
             return
         if not self._waiting:
             self._moved_at = monotonic()
+        for run in runs:
+            if run.policy.sla_start is not None:
+                run.claimed_at = self._time.stamp()
         self._waiting.extend(runs)
         self._start()
         if self._waiting:
@@ -282,6 +287,9 @@ class Runner:
             held = _Held(run)
             self._running[run.id] = held
             held.deadline = loop.call_later(run.policy.timeout.total_seconds(), _expire, held)
+            if run.policy.sla_duration is not None:
+                allowed = run.policy.sla_duration.total_seconds()
+                held.slow = loop.call_later(allowed, self.tell_slow, run)
             held.task = loop.create_task(self._run(held))
 
     async def _run(self, held: _Held) -> None:
@@ -294,6 +302,8 @@ class Runner:
         finally:
             if held.deadline is not None:
                 held.deadline.cancel()
+            if held.slow is not None:
+                held.slow.cancel()
             if self._holds(held):
                 del self._running[held.run.id]
             self._next()

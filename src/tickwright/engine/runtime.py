@@ -16,6 +16,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from tickwright.dispatch.base import Dispatcher
+from tickwright.engine.breaker import Breaker
 from tickwright.engine.executor import Executor
 from tickwright.engine.finisher import Finisher
 from tickwright.engine.heart import Heart, HeartThread
@@ -25,6 +26,7 @@ from tickwright.engine.planner import Planner
 from tickwright.engine.pruner import Pruner
 from tickwright.engine.rescuer import Rescuer
 from tickwright.engine.runner import Runner
+from tickwright.engine.sla import Sla
 from tickwright.engine.timekeeper import Timekeeper
 from tickwright.model.errors import StoreUnavailable
 from tickwright.model.event import WORKER_REGISTERED, Event
@@ -51,6 +53,7 @@ class Options:
     sweep: timedelta = timedelta(seconds=5)
     grace: timedelta = timedelta(seconds=30)
     keep_runs: timedelta = timedelta(days=7)
+    keep_last: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,12 @@ class Runtime:
         self.planner = Planner(store, self.runner, emitter, time, options.poll)
         self.finisher.herd = self.planner.herd
         self.rescuer = Rescuer(store, self.finisher, parts.hooks, emitter, time, options.sweep)
-        self.pruner = Pruner(store.upkeep, time, lambda: self._worker_id, options.keep_runs)
+        self.pruner = Pruner(
+            store, time, lambda: self._worker_id, options.keep_runs, options.keep_last
+        )
+        self.breaker = Breaker(store.schedules, emitter, time, options.sweep)
+        self.sla = Sla(store.queue, emitter, time, options.sweep)
+        executor.tell_begun, self.runner.tell_slow = self.sla.begun, self.sla.slow
         self.heart = Heart(self._worker, options.lease, self._cancel, self._lease_lost)
         self._heart_thread: HeartThread | None = None
         self._main: asyncio.AbstractEventLoop | None = None
@@ -112,11 +120,14 @@ class Runtime:
         self._add("finisher", self.finisher.tick)
         self._add("marks", self.runner.mark_started)
         self._add("rescuer", self.rescuer.tick)
+        self._add("breaker", self.breaker.tick)
+        self._add("sla", self.sla.tick)
         self._add("pruner", self.pruner.tick)
         self._start_heart()
         self.runner.wake = self.loops["runner"].wake
         self.runner.wake_marks = self.loops["marks"].wake
         self.finisher.wake = self.loops["finisher"].wake
+        self.finisher.wake_breaker = self.loops["breaker"].wake
         self.rescuer.wake_runner = self.loops["runner"].wake
         self._tasks = [asyncio.create_task(loop.run()) for loop in self.loops.values()]
         self._tasks.append(asyncio.create_task(self._watch()))
@@ -169,8 +180,10 @@ class Runtime:
         await self.planner.tick()
         while self.planner.herd():
             await self.planner.tick()
+        await self.sla.tick()
         while await self._work_off():
             pass
+        await self.breaker.tick()
         await self.pruner.tick()
 
     async def _work_off(self) -> bool:

@@ -120,7 +120,8 @@ class Attempt:
 class Claimed:
     """A run in the hands of one worker: what executing it needs, and the fence for finishing it.
 
-    With `serial` another run of its schedule may wait for its end. Not frozen, because it is made
+    With `serial` another run of its schedule may wait for its end; `claimed_at` is set where it
+    matters whether it starts in time. Not frozen, because it is made
     by the thousand on the hot path.
     """
 
@@ -143,6 +144,7 @@ class Claimed:
     worker_id: UUID | None = None
     serial: bool = False
     limit_key: str | None = None
+    claimed_at: datetime | None = None
 
     @property
     def idempotency_key(self) -> str:
@@ -223,6 +225,20 @@ class Ending:
     @property
     def final(self) -> bool:
         return self.status is not RunStatus.QUEUED
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run has failed for good."""
+        return self.status in (RunStatus.FAILED, RunStatus.DEAD)
+
+    @property
+    def breaks_circuit(self) -> bool:
+        """Whether it counts towards pausing its schedule."""
+        return (
+            self.failed
+            and self.run.cause is Cause.SCHEDULE
+            and self.run.policy.pause_after is not None
+        )
 
     def cancel(self, reason: str) -> None:
         """No other try after all."""

@@ -14,6 +14,8 @@ _LEVELS = {
     names.RUN_DEAD: logging.ERROR,
     names.RUN_FAILED: logging.WARNING,
     names.RUN_MISSED: logging.WARNING,
+    names.RUN_LATE: logging.WARNING,
+    names.RUN_SLOW: logging.WARNING,
     names.RUN_REFUSED: logging.WARNING,
     names.WORKER_OFFLINE: logging.WARNING,
     names.RUN_STARTED: logging.DEBUG,

@@ -38,7 +38,8 @@ class Runs(Core):
     ) -> Run:
         """Run a schedule's job once, now; its own times are not touched.
 
-        A cancelled schedule cannot be run; without `force` only an active one can.
+        A cancelled schedule cannot be run, nor one that denies starts by hand (ManualDenied);
+        without `force` only an active one can.
         Conflict while an earlier run is open (under overlap `skip`). The same `request_key`
         answers with the run it made before, so a double click is one run.
         """

@@ -21,6 +21,7 @@ from tickwright.model.run import Attempt, Cause, Run
 from tickwright.model.schedule import Health, Schedule
 from tickwright.model.scope import Scope
 from tickwright.model.worker import Worker
+from tickwright.service.bulk import MOST_AT_ONCE, Bulk
 from tickwright.service.edits import Past
 from tickwright.service.options import ScheduleOptions
 from tickwright.service.scheduler import Scheduler
@@ -304,6 +305,32 @@ class SyncScheduler:
 
     def cancel_run(self, scope: Scope, run_id: UUID) -> Run:
         return self._run(self.scheduler.cancel_run(scope, run_id))
+
+    def cancel_runs(
+        self, scope: Scope, query: RunQuery, *, limit: int = MOST_AT_ONCE, dry_run: bool = False
+    ) -> Bulk:
+        return self._run(self.scheduler.cancel_runs(scope, query, limit=limit, dry_run=dry_run))
+
+    def retry_runs(
+        self,
+        scope: Scope,
+        query: RunQuery,
+        *,
+        limit: int = MOST_AT_ONCE,
+        dry_run: bool = False,
+        triggered_by: str | None = None,
+        request_key: str | None = None,
+    ) -> Bulk:
+        return self._run(
+            self.scheduler.retry_runs(
+                scope,
+                query,
+                limit=limit,
+                dry_run=dry_run,
+                triggered_by=triggered_by,
+                request_key=request_key,
+            )
+        )
 
     def wait_for_run(self, scope: Scope, run_id: UUID, timeout: timedelta) -> Run:
         return self._run(self.scheduler.wait_for_run(scope, run_id, timeout))

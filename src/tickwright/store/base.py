@@ -83,7 +83,13 @@ class ScheduleQuery:
 
 @dataclass(frozen=True, slots=True)
 class RunQuery:
-    """Filters of a list of runs, newest first."""
+    """Filters and order of a list of runs.
+
+    `order` is one of `createdAt`, `nominalAt`, `runAt`, `finishedAt`, turned around by a `-`; the
+    default is the newest first, of one schedule the latest instant first. Other orders than by
+    `createdAt` need `schedule_id`, or `statuses` of open runs only, so that few rows are sorted.
+    `cursor` is the `next_cursor` of the page before: what is inserted meanwhile shifts nothing.
+    """
 
     limit: int = 20
     offset: int = 0
@@ -93,6 +99,11 @@ class RunQuery:
     worker_id: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
+    cause: Cause | None = None
+    queue: str | None = None
+    replay_of: UUID | None = None
+    order: str | None = None
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +173,35 @@ class Settle:
     plan: PlanDue
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A run that nobody has begun although its job's `sla_start` is over."""
+
+    id: UUID
+    scope: Scope
+    schedule_id: UUID | None
+    schedule_key: str | None
+    run_at: datetime
+    late_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """Runs that became late while they waited; `through` when all before that have been told."""
+
+    through: datetime | None = None
+    runs: list[Waiting] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How many runs a step deleted, and after which id the next one goes on, unless it is over."""
+
+    runs: int
+    after: UUID | None = None
+    over: bool = True
+
+
 EndLost = Callable[[Claimed], Ending]
 Wake = Callable[[str], None]
 
@@ -182,8 +222,9 @@ class Schedules(Protocol):
 
         With `settle` what came due up to its `now` is decided first, by the rule as it stands
         and as `fire` would. `decide` is given None when there is no such schedule; answering
-        None changes nothing. Locks are taken schedule first, then cursor. Returns the schedule
-        as it then is.
+        None changes nothing. Locks are taken schedule first, then cursor. A change of status
+        begins the count of failures that open its circuit anew. Returns the schedule as it then
+        is.
         """
         ...
 
@@ -197,6 +238,10 @@ class Schedules(Protocol):
 
     async def days(self, scope: Scope, schedule_id: UUID, since: date) -> list[DayStats]:
         """The schedule's daily roll-ups from `since` on, oldest first."""
+        ...
+
+    async def tripped(self, limit: int) -> list[tuple[Scope, UUID]]:
+        """Up to `limit` active schedules, of all scopes, whose runs failed too often in a row."""
         ...
 
     async def count(self) -> int:
@@ -229,10 +274,10 @@ class Runs(Protocol):
     async def add(self, scope: Scope, ref: Ref, new: NewRun, *, now: datetime) -> Run:
         """Queue one run of a schedule by hand.
 
-        NotFound without such a schedule; NotPossible when it is cancelled or, without
-        `new.force`, not active. Under overlap `skip` an open run is a Conflict, decided
-        under the cursor's lock. The same `request_key` answers with the run it made before, and is
-        a Conflict when that was another schedule's.
+        NotFound without such a schedule; NotPossible when it is cancelled, allows no starts by
+        hand or, without `new.force`, is not active. Under overlap `skip` an open run is a
+        Conflict, decided under the cursor's lock. The same `request_key` answers with the run it
+        made before, and is a Conflict when that was another schedule's.
         """
         ...
 
@@ -254,12 +299,33 @@ class Runs(Protocol):
 
     async def get(self, scope: Scope, run_id: UUID) -> Run | None: ...
 
-    async def find(self, scope: Scope, query: RunQuery) -> Page[Run]: ...
+    async def find(self, scope: Scope, query: RunQuery) -> Page[Run]:
+        """InvalidInput when the order or the cursor does not fit the query."""
+        ...
+
+    async def matching(self, scope: Scope, query: RunQuery, limit: int) -> list[UUID]:
+        """Up to `limit` runs that the query's filters match, the oldest first."""
+        ...
 
     async def attempts(self, scope: Scope, run_id: UUID) -> list[Attempt]: ...
 
     async def cancel(self, scope: Scope, run_id: UUID, *, now: datetime) -> Run | None:
         """A queued run is cancelled at once; a running one is asked to stop."""
+        ...
+
+    async def cancel_all(
+        self, scope: Scope, run_ids: Sequence[UUID], *, now: datetime
+    ) -> dict[UUID, str]:
+        """Cancel each as `cancel` does, all in one transaction; which could not be, and why."""
+        ...
+
+    async def replay_all(
+        self, scope: Scope, run_ids: Sequence[UUID], new: NewRun, *, now: datetime
+    ) -> dict[UUID, str]:
+        """Replay each as `replay` does, some at a time; which could not be, and why.
+
+        A `request_key` stands for each of them by itself: the same one makes no run twice.
+        """
         ...
 
 
@@ -328,6 +394,13 @@ class Queue(Protocol):
         """End up to `limit` attempts whose worker's lease is over, as `end` decides."""
         ...
 
+    async def overdue(self, now: datetime, limit: int) -> Overdue:
+        """Runs still waiting that became late before `now`, each in one answer only.
+
+        About `limit` of them; then `through` lies before `now`, and there are more.
+        """
+        ...
+
 
 class Workers(Protocol):
     """The processes that execute runs."""
@@ -347,6 +420,10 @@ class Workers(Protocol):
 
     async def expire(self, now: datetime) -> list[Worker]:
         """Declare offline every worker whose lease is over; which ones."""
+        ...
+
+    async def forget(self, before: datetime) -> int:
+        """Delete the workers whose leases were over before that; how many."""
         ...
 
     async def all(self) -> list[Worker]: ...
@@ -375,8 +452,22 @@ class Upkeep(Protocol):
 
     async def holder(self, duty: str, now: datetime) -> UUID | None: ...
 
-    async def prune(self, before: datetime, limit: int) -> int:
-        """Delete up to `limit` ended runs older than `before`; how many. Roll-ups stay."""
+    async def prune_old(
+        self, now: datetime, keep: timedelta, limit: int, after: UUID | None = None
+    ) -> Pruned:
+        """Of the `limit` oldest runs after `after`, delete those that ended too long ago.
+
+        That is longer than their job's `keep_for`, or `keep`. Roll-ups stay, and so do open runs,
+        what is not decided yet, and the newest failure of each schedule.
+        """
+        ...
+
+    async def prune_excess(self, most: int, limit: int, after: UUID | None = None) -> Pruned:
+        """Delete up to `limit` ended runs that some schedules have too many of.
+
+        The next schedules after `after` are looked at: each keeps the latest `keep_last` of its
+        job, or `most` (0: all), and what `prune_old` keeps.
+        """
         ...
 
 

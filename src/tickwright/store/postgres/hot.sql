@@ -352,11 +352,11 @@ ON CONFLICT (run_id, attempt) DO NOTHING
 -- Rows arrive in id order, so that two processes flushing at once cannot deadlock.
 INSERT INTO tickwright.schedule_stats AS t (
   schedule_id, run_count, success_count, failure_count, failure_streak, last_run_at,
-  last_success_at, last_status, last_duration_ms
+  last_success_at, last_status, last_duration_ms, circuit_streak
 )
 SELECT (v ->> 0)::uuid, (v ->> 1)::bigint, (v ->> 2)::bigint, (v ->> 3)::bigint,
        (v ->> 4)::bigint, (v ->> 5)::timestamptz, (v ->> 6)::timestamptz, v ->> 7,
-       (v ->> 8)::bigint
+       (v ->> 8)::bigint, (v ->> 9)::bigint
 FROM jsonb_array_elements($1::jsonb) v
 ON CONFLICT (schedule_id) DO UPDATE
 SET run_count = t.run_count + excluded.run_count,
@@ -364,12 +364,24 @@ SET run_count = t.run_count + excluded.run_count,
     failure_count = t.failure_count + excluded.failure_count,
     failure_streak = CASE WHEN excluded.success_count > 0 THEN excluded.failure_streak
                           ELSE t.failure_streak + excluded.failure_streak END,
+    circuit_streak = CASE WHEN excluded.success_count > 0 THEN excluded.circuit_streak
+                          ELSE t.circuit_streak + excluded.circuit_streak END,
     last_run_at = greatest(t.last_run_at, excluded.last_run_at),
     last_success_at = greatest(t.last_success_at, excluded.last_success_at),
     last_status = CASE WHEN t.last_run_at IS NULL OR excluded.last_run_at >= t.last_run_at
                        THEN excluded.last_status ELSE t.last_status END,
     last_duration_ms = CASE WHEN t.last_run_at IS NULL OR excluded.last_run_at >= t.last_run_at
                             THEN excluded.last_duration_ms ELSE t.last_duration_ms END
+
+-- name: trip
+-- Schedules whose failures in a row are too many, remembered until they are paused. The rows are
+-- locked by `count_stats`.
+UPDATE tickwright.schedule_stats t SET tripped_at = $2
+FROM (
+  SELECT (v ->> 0)::uuid AS schedule_id, (v ->> 1)::bigint AS most
+  FROM jsonb_array_elements($1::jsonb) v
+) u
+WHERE t.schedule_id = u.schedule_id AND t.circuit_streak >= u.most AND t.tripped_at IS NULL
 
 -- name: count_days
 INSERT INTO tickwright.run_days AS t (
