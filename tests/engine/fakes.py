@@ -11,6 +11,7 @@ from uuid import UUID
 from tickwright.model.errors import StoreUnavailable
 from tickwright.model.job import Policy
 from tickwright.model.json import JsonObject
+from tickwright.model.report import Report
 from tickwright.model.run import Cause, Claimed, Ending, Outcome, RunStatus, Succeeded
 from tickwright.model.worker import Worker
 from tickwright.store.base import EndLost, Offer
@@ -105,6 +106,20 @@ class FakeQueue:
     async def rescue(self, now: datetime, limit: int, end: EndLost) -> list[Ending]:
         await self._reach()
         return []
+
+
+class FakeReporting:
+    """Keeps what runs told, unless it is away."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.saved: list[Report] = []
+
+    async def save(self, reports: Sequence[Report]) -> list[Report]:
+        if self.away:
+            raise StoreUnavailable
+        self.saved += reports
+        return list(reports)
 
 
 class FakeWorkers:

@@ -11,29 +11,39 @@ from collections.abc import Mapping
 
 from tickwright.engine.hooks import Hooks, being_cancelled
 from tickwright.engine.outcomes import failure_of, kept
+from tickwright.engine.reporter import Reporter, RunReport
 from tickwright.engine.retry import decide
 from tickwright.engine.timekeeper import Timekeeper
 from tickwright.model.event import RUN_STARTED, Event
-from tickwright.model.run import Claimed, Ending, Outcome
+from tickwright.model.run import Claimed, Ending, Items, Outcome
 from tickwright.observe.base import Emitter
 from tickwright.targets.base import Target
+
+_NOTHING = Items()
 
 
 class Executor:
     """Delivers runs to their targets, one call an attempt."""
 
     def __init__(
-        self, targets: Mapping[str, Target], hooks: Hooks, emitter: Emitter, time: Timekeeper
+        self,
+        targets: Mapping[str, Target],
+        hooks: Hooks,
+        emitter: Emitter,
+        reporter: Reporter,
+        time: Timekeeper,
     ) -> None:
         self._targets = targets
         self._hooks = hooks
         self._emitter = emitter
+        self._reporter = reporter
         self._time = time
 
     async def attempt(self, run: Claimed) -> Outcome:
         """What comes of one attempt; a cancellation of its task passes through."""
         run.started_at = self._time.stamp()
         self._tell_started(run)
+        report = run.report = self._reporter.open(run)
         try:
             if self._hooks.on_start:
                 await self._hooks.started(run)
@@ -43,10 +53,14 @@ class Executor:
             if being_cancelled(error):
                 raise
             return failure_of(error)
+        finally:
+            report.close()
 
     async def end(self, run: Claimed, outcome: Outcome) -> Ending:
         """The ending that follows from `outcome`, after the end hooks have seen it."""
         ending = decide(run, outcome, self._time.stamp(), random.random())
+        if ending.items == _NOTHING and isinstance(run.report, RunReport):
+            ending.items = run.report.worked_on
         if self._hooks.on_end:
             await self._hooks.ended(ending)
         return ending

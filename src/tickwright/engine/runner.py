@@ -18,6 +18,7 @@ from uuid import UUID
 from tickwright.dispatch.base import Dispatcher
 from tickwright.engine.executor import Executor
 from tickwright.engine.finisher import Finisher
+from tickwright.engine.reporter import RunReport
 from tickwright.engine.timekeeper import Timekeeper
 from tickwright.model.errors import StoreUnavailable
 from tickwright.model.job import Ambiguity
@@ -32,6 +33,7 @@ _RECALL_SECONDS = 3.0
 _STUCK = timedelta(seconds=1)
 MARK_AFTER = timedelta(milliseconds=50)
 _IDLE = timedelta(seconds=30)
+_TICK_SECONDS = 0.001
 _CANCELLED_ITSELF = Failed("the handler cancelled itself")
 
 
@@ -44,6 +46,7 @@ class _Held:
     begun: bool = False
     released: bool = False
     task: asyncio.Task[None] | None = None
+    ends_at: float = 0.0
     deadline: asyncio.TimerHandle | None = None
 
     def cut_short(self, outcome: Outcome) -> None:
@@ -242,6 +245,7 @@ class Runner:
                 self._finisher.add(await self._executor.end(run, Lost(started=True)))
         await self._finisher.flush()
         again = [run for run in unfinished if run.policy.on_ambiguous is Ambiguity.RETRY]
+        await self._finisher.before(again)
         await self._queue.release(again, self._time.stamp())
 
     async def idle(self) -> None:
@@ -281,7 +285,8 @@ class Runner:
             self._unmarked.append(run)
             held = _Held(run)
             self._running[run.id] = held
-            held.deadline = loop.call_later(run.policy.timeout.total_seconds(), _expire, held)
+            held.ends_at = loop.time() + run.policy.timeout.total_seconds()
+            _watch(held)
             held.task = loop.create_task(self._run(held))
 
     async def _run(self, held: _Held) -> None:
@@ -334,6 +339,25 @@ class Runner:
             self.wake()
 
 
-def _expire(held: _Held) -> None:
-    seconds = held.run.policy.timeout.total_seconds()
-    held.cut_short(Failed(f"timed out after {seconds:g} s", ambiguous=True))
+def _watch(held: _Held) -> None:
+    """End the attempt when its time is over or it has been silent for too long, else look later."""
+    loop = asyncio.get_running_loop()
+    policy, left = held.run.policy, held.ends_at - loop.time()
+    patience = policy.heartbeat_timeout
+    if left <= _TICK_SECONDS:
+        seconds = policy.timeout.total_seconds()
+        held.cut_short(Failed(f"timed out after {seconds:g} s", ambiguous=True))
+        return
+    if patience is not None:
+        silent = _silence(held.run)
+        if silent >= patience.total_seconds() - _TICK_SECONDS:
+            error = f"timed out: it has told nothing for {silent:.3g} s"
+            held.cut_short(Failed(error, ambiguous=True, kind="stuck"))
+            return
+        left = min(left, patience.total_seconds() - silent)
+    held.deadline = loop.call_later(left, _watch, held)
+
+
+def _silence(run: Claimed) -> float:
+    """For how many seconds its work has told nothing; none for work that cannot tell."""
+    return (isinstance(run.report, RunReport) and run.report.silent_for) or 0.0

@@ -27,6 +27,7 @@ from tickwright.model.job import Job
 from tickwright.model.json import JsonObject
 from tickwright.model.page import Page
 from tickwright.model.plan import Decision, Due, Plan
+from tickwright.model.report import LogPage, Report
 from tickwright.model.run import Attempt, Cause, Claimed, Ending, Run, RunStatus
 from tickwright.model.schedule import Schedule, ScheduleStatus
 from tickwright.model.scope import Scope
@@ -93,6 +94,16 @@ class RunQuery:
     worker_id: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which lines of a run's log: the first behind `after`, or with `newest` the last of all."""
+
+    after: int = 0
+    limit: int = 100
+    attempt: int | None = None
+    newest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +274,14 @@ class Runs(Protocol):
         ...
 
 
+class Reports(Protocol):
+    """What runs told while they ran; their progress comes with the run itself."""
+
+    async def lines(self, scope: Scope, run_id: UUID, query: LogQuery) -> LogPage:
+        """A part of the run's log, oldest first."""
+        ...
+
+
 class Changes(Protocol):
     """The audited changes; they are written by the methods that make them."""
 
@@ -329,6 +348,17 @@ class Queue(Protocol):
         ...
 
 
+class Reporting(Protocol):
+    """Keeping what runs tell while they run."""
+
+    async def save(self, reports: Sequence[Report]) -> list[Report]:
+        """Write these, and answer with those that were accepted; each may be written again.
+
+        Accepted is what comes from a run that is running under the same attempt and lease token.
+        """
+        ...
+
+
 class Workers(Protocol):
     """The processes that execute runs."""
 
@@ -392,9 +422,11 @@ class Store:
     schedules: Schedules
     jobs: Jobs
     runs: Runs
+    reports: Reports
     changes: Changes
     firing: Firing
     queue: Queue
+    reporting: Reporting
     workers: Workers
     upkeep: Upkeep
     clock: Clock

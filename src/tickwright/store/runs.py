@@ -23,6 +23,7 @@ from tickwright.store.cancelling import ask_to_stop, cancel_queued
 from tickwright.store.database import Database, new_id
 from tickwright.store.listing import is_named, page
 from tickwright.store.overlapping import advance_lines, make_way, open_runs
+from tickwright.store.reports import reported, with_report
 from tickwright.store.settling import queue_and_priority, unstarted
 
 T = TypeVar("T")
@@ -122,8 +123,8 @@ class SqlRuns:
         r = self._tables.runs
         statement = self._select().where(r.c.scope_key == scope.key, r.c.id == run_id)
         async with self._database.read() as c:
-            row = (await c.execute(statement)).one_or_none()
-        return run_from(row) if row else None
+            row = (await c.execute(with_report(statement, self._tables))).one_or_none()
+        return reported(run_from(row), row) if row else None
 
     async def find(self, scope: Scope, query: RunQuery) -> Page[Run]:
         r = self._tables.runs

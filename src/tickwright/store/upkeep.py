@@ -72,7 +72,8 @@ class SqlUpkeep:
         return found
 
     async def prune(self, before: datetime, limit: int) -> int:
-        r, a = self._database.tables.runs, self._database.tables.attempts
+        t = self._database.tables
+        r = t.runs
         # Ids are UUIDv7: an id below the one of that moment was made before it, so the oldest
         # rows are found through the primary key and no index on the end is needed.
         old = (
@@ -88,7 +89,8 @@ class SqlUpkeep:
         async with self._database.write() as c:
             ids = list((await c.execute(old)).scalars())
             if ids:
-                await c.execute(sa.delete(a).where(a.c.run_id.in_(ids)))
+                for told in (t.attempts, t.reports, t.logs):
+                    await c.execute(sa.delete(told).where(told.c.run_id.in_(ids)))
                 await c.execute(sa.delete(r).where(r.c.id.in_(ids)))
         return len(ids)
 
