@@ -40,6 +40,7 @@ MOST_STREAMS = 100
 KEEP_ALIVE_SECONDS = 15.0
 _AWAY_SECONDS = 2.0
 _FED_AHEAD = 100
+_STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
 _EVENT_ID = re.compile(r"([0-9]{1,18})(\.end)?")
 RunId = Annotated[UUID, Path(alias="runId")]
 Events = AsyncGenerator[str, None]
@@ -113,10 +114,10 @@ class EventStream(StreamingResponse):
 
 @router.get(
     "/{runId}/stream",
-    response_class=EventStream,
+    response_class=StreamingResponse,
     responses={
         **documented(404, 422),
-        200: {"description": "Server-Sent Events.", "content": {"text/event-stream": {}}},
+        200: {"description": "Server-Sent Events.", "content": _STREAM},
         204: {"description": "The run has ended and all of it was sent before."},
     },
 )
