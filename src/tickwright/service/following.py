@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
+from typing import Any
 from uuid import UUID
 
 from tickwright.model.errors import InvalidInput
@@ -52,7 +53,8 @@ class Following(Runs):
         last update is the `end`; without one the scheduler was stopped before.
         """
         _check_after(after)
-        ended = self._runtime.finisher.ended(run_id)
+        stopping, ended = self._stopping, self._runtime.finisher.ended(run_id)
+        news: list[asyncio.Future[Any]] = [ended, asyncio.ensure_future(stopping.wait())]
         before: Run | None = None
         try:
             while True:
@@ -69,12 +71,13 @@ class Following(Runs):
                 if run.status not in OPEN_RUNS:
                     yield RunUpdate("end", run, after)
                     return
-                if self._stopping:
-                    return
                 before = run
-                await asyncio.wait([ended], timeout=_LOOK_SECONDS)
+                await asyncio.wait(news, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if stopping.is_set():
+                    return
         finally:
-            ended.cancel()
+            for each in news:
+                each.cancel()
 
     async def _lines(self, scope: Scope, run_id: UUID, after: int) -> list[LogLine]:
         query = LogQuery(after, MAX_LINES_AT_ONCE)
