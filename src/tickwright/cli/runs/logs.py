@@ -11,10 +11,7 @@ import typer
 
 from tickwright.cli.command import command, note
 from tickwright.cli.options import Json, Place
-from tickwright.cli.output import print_json, print_lines
 from tickwright.cli.runs.detail import RunId
-from tickwright.cli.shapes import line_json
-from tickwright.cli.wording import line_in_words
 
 if TYPE_CHECKING:
     from tickwright.cli.session import Session
@@ -50,11 +47,16 @@ class _Wanted:
     as_json: bool
 
     async def follow(self, session: Session) -> None:
+        from tickwright.cli.output import print_lines
+
         async for update in session.scheduler.follow_run(session.scope, self.run):
             if update.line is not None and self.attempt in (None, update.line.attempt):
                 print_lines([self._told(update.line)])
 
     async def show(self, session: Session) -> None:
+        from tickwright.cli.output import print_json, print_lines
+        from tickwright.cli.shapes import line_json
+
         page = await session.scheduler.run_logs(
             session.scope, self.run, limit=self.limit, attempt=self.attempt, newest=True
         )
@@ -68,6 +70,9 @@ class _Wanted:
             note(f"{page.dropped} older lines were let go of")
 
     def _told(self, line: LogLine) -> str:
+        from tickwright.cli.shapes import line_json
+        from tickwright.cli.wording import line_in_words
+
         if self.as_json:
             return json.dumps(line_json(line), ensure_ascii=False)
         return line_in_words(line)
