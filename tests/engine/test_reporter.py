@@ -219,6 +219,14 @@ async def test_an_ending_waits_for_what_is_being_written(bench: Bench) -> None:
     go.set()
     await asyncio.gather(flushing, ending)
     assert bench.texts == ["a"]
+    assert len(bench.saved) == 1
+
+
+async def test_an_ending_of_a_run_that_told_nothing_waits_for_nobody(bench: Bench) -> None:
+    say(bench.open(), "a")
+    async with bench.reporter._flushing:
+        await asyncio.wait_for(bench.reporter.flush_of([bench.open().run]), 5)
+    assert bench.saved == []
 
 
 async def test_a_report_that_is_refused_is_heard_no_more(bench: Bench) -> None:

@@ -140,6 +140,20 @@ async def test_a_run_that_tells_nothing_costs_nothing(quick: ManualScheduler, wo
     assert 1 <= counting.calls <= 3
 
 
+async def test_nothing_is_heard_of_an_attempt_that_has_ended(
+    quick: ManualScheduler, work: Work
+) -> None:
+    counting = Counting(quick._store)
+    reporter: Any = quick._runtime.reporter
+    reporter._reporting = counting
+    quick.register_handler("report", work)
+    await quick.run_job(ACME, "report")
+    await quick.tick()
+    work.calls[0].log("late")
+    await reporter.flush()
+    assert counting.calls == 0
+
+
 async def test_only_its_own_scope_reads_a_log(scheduler: ManualScheduler) -> None:
     run = await scheduler.run_job(ACME, "report")
     with pytest.raises(NotFound):

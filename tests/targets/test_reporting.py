@@ -13,7 +13,7 @@ import pytest
 
 from tickwright.model.errors import InvalidInput
 from tickwright.model.report import MAX_LINE_BYTES, MAX_MESSAGE_BYTES, Level
-from tickwright.model.run import Claimed
+from tickwright.model.run import Claimed, Succeeded
 from tickwright.targets import capture
 from tickwright.targets.context import RunContext
 
@@ -229,7 +229,7 @@ async def test_a_record_that_cannot_be_written_harms_nobody(
         logging.makeLogRecord({"msg": "from another process"})
         return "done"
 
-    await serve(speaks, run)
+    assert await serve(speaks, run) == Succeeded("done")
 
     assert [text for _, text, _ in ear.lines] == [
         "a record that cannot be written: RuntimeError",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from threading import RLock
 from time import monotonic
+from uuid import UUID
 
 from tickwright.engine.timekeeper import Timekeeper
 from tickwright.model.errors import StoreUnavailable
@@ -25,6 +26,7 @@ from tickwright.store.base import Reporting
 EVERY = timedelta(milliseconds=250)
 BATCH = 200
 SPAN = 10**9
+Key = tuple[UUID, int]
 _IDLE = timedelta(seconds=30)
 _NOTHING = Items()
 _log = logging.getLogger("tickwright.reporter")
@@ -183,7 +185,7 @@ class Reporter:
         # What logs while it is held, such as a destructor, must not wait for itself.
         self.lock = RLock()
         self._reporting = reporting
-        self._pending: dict[tuple[object, int], RunReport] = {}
+        self._pending: dict[Key, RunReport] = {}
         self._flushing = asyncio.Lock()
         self._flushed_at = monotonic() - EVERY.total_seconds()
 
@@ -211,35 +213,30 @@ class Reporter:
 
     async def flush(self) -> None:
         """Write all that was told until now."""
-        with self.lock:
-            told = list(self._pending.values())
-        await self._flush(told)
+        await self._flush(list(self._pending))
         self._flushed_at = monotonic()
 
     async def flush_of(self, runs: Iterable[Claimed]) -> None:
-        """Write what these runs told, before they end."""
-        if not self._pending and not self._flushing.locked():
-            return
-        keys = [(run.id, run.lease_token) for run in runs]
-        await self._flush([self._pending[key] for key in keys if key in self._pending])
+        """Write what these runs told, before they end; what others told holds them up only then."""
+        if self._pending:
+            keys = [(run.id, run.lease_token) for run in runs]
+            await self._flush([key for key in keys if key in self._pending])
 
-    async def _flush(self, reports: list[RunReport]) -> None:
+    async def _flush(self, keys: list[Key]) -> None:
+        if not keys:
+            return
         # What is being written just now must be there as well when this returns.
         async with self._flushing:
-            for start in range(0, len(reports), BATCH):
-                await self._write(reports[start : start + BATCH])
+            for start in range(0, len(keys), BATCH):
+                await self._write(keys[start : start + BATCH])
 
-    async def _write(self, reports: list[RunReport]) -> None:
+    async def _write(self, keys: list[Key]) -> None:
         with self.lock:
+            reports = [self._pending[key] for key in keys if key in self._pending]
             taken = [(each, report) for each in reports if (report := each.taken())]
-        try:
-            accepted = {each.run_id for each in await self._save([told for _, told in taken])}
-        except StoreUnavailable:
-            raise
-        except Exception:
-            # The endings of runs wait for this: what cannot be written must not hold them up.
-            _log.exception("what %d runs told cannot be written and is let go of", len(taken))
-            accepted = set()
+        if not taken:
+            return
+        accepted = await self._saved([report for _, report in taken])
         with self.lock:
             for each, report in taken:
                 if report.run_id not in accepted:
@@ -248,5 +245,13 @@ class Reporter:
                     continue
                 self._pending.pop((report.run_id, report.lease_token), None)
 
-    async def _save(self, told: list[Report]) -> list[Report]:
-        return await self._reporting.save(told) if told else []
+    async def _saved(self, reports: list[Report]) -> set[UUID]:
+        """The runs whose reports were accepted."""
+        try:
+            return {each.run_id for each in await self._reporting.save(reports)}
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # The endings of runs wait for this: what cannot be written must not hold them up.
+            _log.exception("what %d runs told cannot be written and is let go of", len(reports))
+            return set()
