@@ -59,8 +59,10 @@ class Executor:
     async def end(self, run: Claimed, outcome: Outcome) -> Ending:
         """The ending that follows from `outcome`, after the end hooks have seen it."""
         ending = decide(run, outcome, self._time.stamp(), random.random())
-        if ending.items == _NOTHING and isinstance(run.report, RunReport):
-            ending.items = run.report.worked_on
+        # The two know each other; let go of, neither has to wait for the garbage collector.
+        report, run.report = run.report, None
+        if isinstance(report, RunReport) and report.told and ending.items == _NOTHING:
+            ending.items = report.worked_on
         if self._hooks.on_end:
             await self._hooks.ended(ending)
         return ending

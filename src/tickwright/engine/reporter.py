@@ -94,6 +94,11 @@ class RunReport:
         return None if self._heard_at is None else monotonic() - self._heard_at
 
     @property
+    def told(self) -> bool:
+        """Whether it told anything at all."""
+        return self._told is not None
+
+    @property
     def worked_on(self) -> Items:
         """The items it told of."""
         return (self._told and self._told.items) or _NOTHING

@@ -21,7 +21,7 @@ from tickwright.engine.finisher import Finisher
 from tickwright.engine.reporter import RunReport
 from tickwright.engine.timekeeper import Timekeeper
 from tickwright.model.errors import StoreUnavailable
-from tickwright.model.job import Ambiguity
+from tickwright.model.job import Ambiguity, Policy
 from tickwright.model.run import Cancelled, Claimed, Failed, Lost, Outcome
 from tickwright.store.base import Offer, Queue
 
@@ -285,8 +285,8 @@ class Runner:
             self._unmarked.append(run)
             held = _Held(run)
             self._running[run.id] = held
+            held.deadline = loop.call_later(_patience(run.policy), _watch, held)
             held.ends_at = loop.time() + run.policy.timeout.total_seconds()
-            _watch(held)
             held.task = loop.create_task(self._run(held))
 
     async def _run(self, held: _Held) -> None:
@@ -337,6 +337,12 @@ class Runner:
             self._start()
         if self._more and not self._closed:
             self.wake()
+
+
+def _patience(policy: Policy) -> float:
+    """Seconds after which to look at an attempt for the first time."""
+    watched = policy.heartbeat_timeout
+    return (policy.timeout if watched is None else min(watched, policy.timeout)).total_seconds()
 
 
 def _watch(held: _Held) -> None:
