@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from tickwright import Ambiguity, Policy, RunContext
 from tickwright.engine import reporter
-from tickwright.model.run import Ending, RunStatus
+from tickwright.model.run import Claimed, Ending, RunStatus
 from tickwright.targets.handler import HandlerRegistry, HandlerTarget
 from tickwright.testing import ManualScheduler
 
@@ -169,6 +170,22 @@ async def test_a_target_that_cannot_tell_anything_is_not_stuck(held: Held) -> No
     await held.passing.pass_by(100)
     held.target.go.set()
     assert await held.statuses() == [RunStatus.SUCCEEDED]
+
+
+async def test_what_work_told_is_written_before_it_is_handed_back(held: Held) -> None:
+    await held.begin()
+    held.ctx.log("half way")
+    written: list[int] = []
+    release = held.queue.release
+
+    async def released(runs: Sequence[Claimed], now: datetime) -> None:
+        written.append(len(held.reports.saved))
+        await release(runs, now)
+
+    held.queue.release = released  # type: ignore[method-assign]
+    await held.runner.drain(0 * SECOND)
+    assert [run.id for run in held.queue.released] == [held.ctx.run_id]
+    assert written[-1] == 1
 
 
 async def test_a_thread_that_is_stuck_is_told_to_stop(scheduler: ManualScheduler) -> None:

@@ -329,7 +329,9 @@ class SyncScheduler:
             while (update := self._run(_next(updates))) is not None:
                 yield update
         finally:
-            self._run(updates.aclose())
+            # A loop that has ended has closed it too, and must not be begun again for that.
+            if self._thread is not None:
+                self._run(updates.aclose())
 
     def cancel_run(self, scope: Scope, run_id: UUID) -> Run:
         return self._run(self.scheduler.cancel_run(scope, run_id))
