@@ -256,7 +256,7 @@ async def test_a_client_that_goes_away_frees_everything(
     assert app.state.streams.open == 0
     # What was asked of the database just then is answered first.
     async with asyncio.timeout(PATIENCE):
-        while len(asyncio.all_tasks()) > tasks or scheduler._runtime.finisher._waiters:
+        while len(asyncio.all_tasks()) > tasks or scheduler._runtime.finisher._waiters:  # noqa: ASYNC110
             await asyncio.sleep(0)
 
 
