@@ -33,6 +33,8 @@ ROUTES = {
     "DELETE /jobs/{key}": "deleteJob",
     "GET /runs": "listRuns",
     "GET /runs/{runId}": "getRun",
+    "GET /runs/{runId}/logs": "getRunLogs",
+    "GET /runs/{runId}/stream": "streamRun",
     "POST /runs": "runJob",
     "POST /runs/cancel": "cancelRuns",
     "POST /runs/retry": "retryRuns",

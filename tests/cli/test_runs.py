@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from uuid import UUID, uuid4
 
 from tests.cli.conftest import Cli
@@ -38,8 +39,9 @@ def test_a_cancelled_run_is_repeated(cli: Cli) -> None:
 
 def test_what_is_not_there_is_3(cli: Cli) -> None:
     unknown = str(uuid4())
-    for command in ("show", "retry", "cancel"):
+    for command in ("show", "logs", "retry", "cancel"):
         cli.refused(3, "runs", command, unknown)
+    cli.refused(3, "runs", "logs", unknown, "--follow")
     cli.refused(3, "runs", "list", "--schedule", "unknown")
     assert cli("runs", "show", "no-id").exit_code == 2
 
@@ -92,3 +94,46 @@ def test_one_run_or_filters_but_not_both(cli: Cli) -> None:
         assert "either" in cli.refused(2, "runs", command)
         assert "either" in cli.refused(2, "runs", command, run, "--job", "report")
     assert "one run" in cli.refused(2, "runs", "retry", "--job", "report", "--payload", "{}")
+
+
+def talked(cli: Cli, lines: int = 0) -> str:
+    """An ended run that told something."""
+    cli.create("talks", "--every", "1h", "--key", "talks")
+    done = cli.json("run", "talks", "--wait", "--payload", f'{{"lines": {lines}}}')
+    assert done["status"] == "succeeded", done["error"]
+    run: str = done["id"]
+    return run
+
+
+def test_a_run_shows_its_progress_and_last_lines(cli: Cli, engine: SyncScheduler) -> None:
+    run = talked(cli, lines=9)
+    shown = cli.ok("runs", "show", run)
+    assert "Progress  50 of 200 (25 %), copying\N{REPLACEMENT CHARACTER}[31m\n" in shown
+    assert " WARNING  first\N{REPLACEMENT CHARACTER}[31m\n    and second\n" in shown
+    assert shown.endswith(" INFO     line 8\n")
+    assert "\x1b" not in shown
+    told = cli.json("runs", "show", run)
+    assert (told["progress"]["done"], told["progress"]["total"]) == (50, 200)
+    assert told["attempts"] == []
+    assert cli.json("runs", "list")["data"][0]["id"] == run
+
+
+def test_a_log_is_printed_and_followed(cli: Cli, engine: SyncScheduler) -> None:
+    run = talked(cli, lines=3)
+    shown = cli.ok("runs", "logs", run)
+    assert [line.split(maxsplit=3)[-1] for line in shown.splitlines()][-2:] == ["line 1", "line 2"]
+    assert cli.ok("runs", "logs", run, "--follow") == shown
+    assert cli.ok("runs", "logs", run, "--limit", "1") == shown.splitlines()[-1] + "\n"
+    assert cli.ok("runs", "logs", run, "--attempt", "2") == ""
+    page = cli.json("runs", "logs", run, "--limit", "2")
+    assert [line["text"] for line in page["data"]] == ["line 1", "line 2"]
+    assert (page["next"], page["dropped"]) == (page["data"][-1]["seq"], 0)
+    followed = cli.ok("runs", "logs", run, "--follow", "--json").splitlines()
+    assert [json.loads(line)["level"] for line in followed] == ["warning", *["info"] * 3]
+
+
+def test_it_says_how_many_lines_are_gone(cli: Cli, engine: SyncScheduler) -> None:
+    run = talked(cli, lines=600)
+    result = cli("runs", "logs", run, "--limit", "500")
+    assert result.stdout.count("\n") == 500
+    assert result.stderr == "101 older lines were let go of\n"

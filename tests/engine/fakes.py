@@ -11,9 +11,11 @@ from uuid import UUID
 from tickwright.model.errors import StoreUnavailable
 from tickwright.model.job import Policy
 from tickwright.model.json import JsonObject
+from tickwright.model.report import Report
 from tickwright.model.run import Cause, Claimed, Ending, Outcome, RunStatus, Succeeded
 from tickwright.model.worker import Worker
-from tickwright.store.base import EndLost, Offer, Overdue
+from tickwright.store.answers import Overdue
+from tickwright.store.base import EndLost, Offer
 from tickwright.store.database import new_id
 
 from .support import ACME, START
@@ -109,6 +111,20 @@ class FakeQueue:
     async def overdue(self, now: datetime, limit: int) -> Overdue:
         await self._reach()
         return Overdue()
+
+
+class FakeReporting:
+    """Keeps what runs told, unless it is away."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.saved: list[Report] = []
+
+    async def save(self, reports: Sequence[Report]) -> list[Report]:
+        if self.away:
+            raise StoreUnavailable
+        self.saved += reports
+        return list(reports)
 
 
 class FakeWorkers:

@@ -22,6 +22,7 @@ from tickwright.store.changes import SqlChanges
 from tickwright.store.firing import SqlFiring
 from tickwright.store.jobs import SqlJobs
 from tickwright.store.queue import SqlQueue
+from tickwright.store.reports import SqlReports
 from tickwright.store.runs import SqlRuns
 from tickwright.store.schedules import SqlSchedules
 from tickwright.store.sqlite.hot import SqliteStatements
@@ -196,9 +197,11 @@ def store_over(wire: Wire, firing: type[SqlFiring] = SqlFiring) -> Store:
         schedules=SqlSchedules(database),
         jobs=SqlJobs(database),
         runs=SqlRuns(database),
+        reports=SqlReports(database),
         changes=SqlChanges(database),
         firing=firing(database, statements),
         queue=SqlQueue(database, statements),
+        reporting=SqlReports(database),
         workers=SqlWorkers(database),
         upkeep=SqlUpkeep(database),
         clock=database,

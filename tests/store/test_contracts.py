@@ -14,8 +14,8 @@ import pytest
 from tickwright.store import base
 from tickwright.store.statements import load
 
-USER_FACING = (base.Schedules, base.Jobs, base.Runs, base.Changes)
-ENGINE_FACING = (base.Firing, base.Queue, base.Workers, base.Upkeep)
+USER_FACING = (base.Schedules, base.Jobs, base.Runs, base.Reports, base.Changes)
+ENGINE_FACING = (base.Firing, base.Queue, base.Reporting, base.Workers, base.Upkeep)
 
 # A figure for the health page, told without saying whose they are; and what the engine asks.
 WITHOUT_SCOPE = {"Schedules.count", "Schedules.tripped"}
@@ -25,6 +25,7 @@ WITHOUT_NOW = {
     "Queue.started",
     "Queue.finish",
     "Queue.held",
+    "Reporting.save",
     "Workers.register",
     "Workers.mark",
     "Workers.all",

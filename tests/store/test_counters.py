@@ -9,7 +9,8 @@ import pytest
 
 from tickwright.model.run import Cause, Claimed, Ending, Items, Run, RunStatus
 from tickwright.model.schedule import Cursor, Stats
-from tickwright.store.base import DayStats, Store
+from tickwright.store.answers import DayStats
+from tickwright.store.base import Store
 
 from .conftest import Another
 from .support import (

@@ -6,7 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from tickwright.model.run import Run
-from tickwright.store.base import Overdue, Store
+from tickwright.store.answers import Overdue
+from tickwright.store.base import Store
 
 from .conftest import Another
 from .support import (

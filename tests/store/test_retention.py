@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from tickwright.model.run import Cause, Claimed, Run, RunStatus
 from tickwright.model.schedule import Cursor
 from tickwright.store import pruning
-from tickwright.store.base import NewRun, Pruned, Store, Work
+from tickwright.store.answers import Pruned
+from tickwright.store.base import NewRun, Store, Work
 from tickwright.store.schema import Tables
 
 from .support import (

@@ -12,7 +12,7 @@ from tickwright.model.job import Job, Policy
 from tickwright.model.run import Cause, Claimed
 from tickwright.model.schedule import Schedule
 from tickwright.model.scope import SYSTEM, Scope, organization
-from tickwright.store.base import NewRun, RunQuery, ScheduleQuery, Store, Work
+from tickwright.store.base import LogQuery, NewRun, RunQuery, ScheduleQuery, Store, Work
 from tickwright.store.bulk import GONE
 from tickwright.store.database import new_id
 
@@ -31,6 +31,7 @@ from .support import (
     runs_of,
     schedule,
     succeeded,
+    told,
     write_job,
 )
 from .test_contracts import USER_FACING, WITHOUT_SCOPE, methods
@@ -81,6 +82,11 @@ async def _start_run(store: Store, scope: Scope, theirs: Schedule, run: Claimed)
     return None if made.scope == scope else made
 
 
+async def _lines(store: Store, scope: Scope, theirs: Schedule, run: Claimed) -> Any:
+    page = await store.reports.lines(scope, run.id, LogQuery())
+    return page.lines or page.dropped
+
+
 ASKS: dict[str, list[Ask]] = {
     "Schedules.write": [_write_by_id],
     "Schedules.get": [
@@ -118,6 +124,7 @@ ASKS: dict[str, list[Ask]] = {
     "Runs.cancel": [lambda store, scope, theirs, run: store.runs.cancel(scope, run.id, now=NOW)],
     "Runs.cancel_all": [_cancel_all],
     "Runs.replay_all": [_replay_all],
+    "Reports.lines": [_lines],
     "Changes.find": [
         lambda store, scope, theirs, run: _items(store.changes.find(scope, 10, 0)),
         lambda store, scope, theirs, run: _items(store.changes.find(scope, 10, 0, theirs.id)),
@@ -147,6 +154,7 @@ async def test_no_method_reaches_into_another_scope(store: Store) -> None:
     await add(store, owner, theirs.key)
     await add(store, owner, theirs.key)
     run, ended = await store.queue.claim(offer, NOW)
+    await store.reporting.save([told(run, "said")])
     await store.queue.finish([retried(begun(run)), succeeded(begun(ended))])
     before = await store.schedules.get(owner, theirs.id), await runs_of(store, owner)
     for scope in (OTHER, SYSTEM, NORTH, organization("acme", "acme")):

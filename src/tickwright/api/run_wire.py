@@ -19,7 +19,8 @@ from tickwright.api.wire import (
     scope_answer,
 )
 from tickwright.model.page import Page
-from tickwright.model.run import Attempt, Cause, Gate, Run, RunStatus
+from tickwright.model.report import Level, LogLine
+from tickwright.model.run import Attempt, Cause, Gate, Items, Progress, Run, RunStatus
 
 RequestId = Annotated[str, Field(min_length=1, max_length=255)]
 
@@ -95,6 +96,15 @@ class ItemsAnswer(Answer):
     failed: int
 
 
+class ProgressAnswer(Answer):
+    """How far the newest attempt said it has come, in whatever unit it counts."""
+
+    done: float | int
+    total: float | int | None
+    message: str | None
+    at: datetime
+
+
 class RunAnswer(Answer):
     """One time a job happened, or did not; `cause` and `reason` say why."""
 
@@ -148,6 +158,48 @@ class RunDetail(RunAnswer):
     """A run with the tries before its newest one, oldest first."""
 
     attempts: list[AttemptAnswer]
+    progress: ProgressAnswer | None
+
+
+class LogLineAnswer(Answer):
+    """One thing that a run said; `seq` grows, with gaps."""
+
+    seq: int
+    attempt: int
+    at: datetime
+    level: Level
+    logger: str | None = Field(description="The name of the logger, if it came from one.")
+    text: str
+
+
+class LogPageAnswer(Answer):
+    """A part of a run's log."""
+
+    data: list[LogLineAnswer]
+    dropped: int = Field(description="How many older lines were let go of.")
+    next: int = Field(description="The `after` of the following page.")
+
+
+class StatusAnswer(Answer):
+    """What a stream tells as `status`: where the run stands."""
+
+    status: RunStatus
+    reason: str | None
+    gate: Gate | None
+    attempt: int
+    run_at: datetime
+    started_at: datetime | None
+    worker_id: UUID | None
+    cancel_requested_at: datetime | None
+    error: str | None
+
+
+class ProgressUpdate(Answer):
+    """What a stream tells as `progress`."""
+
+    attempt: int
+    progress: ProgressAnswer | None
+    items: ItemsAnswer
 
 
 class RunPagination(Answer):
@@ -202,11 +254,50 @@ def run_detail(run: Run, attempts: list[Attempt]) -> RunDetail:
         )
         for each in attempts
     ]
-    return RunDetail(**_fields(run), attempts=tries)
+    return RunDetail(**_fields(run), attempts=tries, progress=_progress(run.progress))
+
+
+def line_answer(line: LogLine) -> LogLineAnswer:
+    return LogLineAnswer(
+        seq=line.seq,
+        attempt=line.attempt,
+        at=line.at,
+        level=line.level,
+        logger=line.logger,
+        text=line.text,
+    )
+
+
+def status_answer(run: Run) -> StatusAnswer:
+    return StatusAnswer(
+        status=run.status,
+        reason=run.reason,
+        gate=run.gate,
+        attempt=run.attempt,
+        run_at=run.run_at,
+        started_at=run.started_at,
+        worker_id=run.worker_id,
+        cancel_requested_at=run.cancel_requested_at,
+        error=run.error,
+    )
+
+
+def progress_answer(run: Run) -> ProgressUpdate:
+    progress, items = _progress(run.progress), _items(run.items)
+    return ProgressUpdate(attempt=run.attempt, progress=progress, items=items)
+
+
+def _progress(told: Progress | None) -> ProgressAnswer | None:
+    if told is None:
+        return None
+    return ProgressAnswer(done=told.done, total=told.total, message=told.message, at=told.at)
+
+
+def _items(items: Items) -> ItemsAnswer:
+    return ItemsAnswer(processed=items.processed, succeeded=items.succeeded, failed=items.failed)
 
 
 def _fields(run: Run) -> dict[str, Any]:
-    items = run.items
     return {
         "id": run.id,
         "scope": scope_answer(run.scope),
@@ -233,9 +324,7 @@ def _fields(run: Run) -> dict[str, Any]:
         "duration_ms": milliseconds(run.duration),
         "error": run.error,
         "result": run.result,
-        "items": ItemsAnswer(
-            processed=items.processed, succeeded=items.succeeded, failed=items.failed
-        ),
+        "items": _items(run.items),
         "triggered_by": run.triggered_by,
         "request_id": run.request_key,
         "cancel_requested_at": run.cancel_requested_at,

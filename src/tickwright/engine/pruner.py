@@ -8,7 +8,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from tickwright.engine.timekeeper import Timekeeper
-from tickwright.store.base import Pruned, Store
+from tickwright.store.answers import Pruned
+from tickwright.store.base import Store
 
 DUTY = "prune"
 BATCH = 500

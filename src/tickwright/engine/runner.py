@@ -18,9 +18,10 @@ from uuid import UUID
 from tickwright.dispatch.base import Dispatcher
 from tickwright.engine.executor import Executor
 from tickwright.engine.finisher import Finisher
+from tickwright.engine.reporter import RunReport
 from tickwright.engine.timekeeper import Timekeeper
 from tickwright.model.errors import StoreUnavailable
-from tickwright.model.job import Ambiguity
+from tickwright.model.job import Ambiguity, Policy
 from tickwright.model.run import Cancelled, Claimed, Failed, Lost, Outcome
 from tickwright.store.base import Offer, Queue
 
@@ -32,6 +33,7 @@ _RECALL_SECONDS = 3.0
 _STUCK = timedelta(seconds=1)
 MARK_AFTER = timedelta(milliseconds=50)
 _IDLE = timedelta(seconds=30)
+_TICK_SECONDS = 0.001
 _CANCELLED_ITSELF = Failed("the handler cancelled itself")
 
 
@@ -44,6 +46,7 @@ class _Held:
     begun: bool = False
     released: bool = False
     task: asyncio.Task[None] | None = None
+    ends_at: float = 0.0
     deadline: asyncio.TimerHandle | None = None
     slow: asyncio.TimerHandle | None = None
 
@@ -247,6 +250,7 @@ class Runner:
                 self._finisher.add(await self._executor.end(run, Lost(started=True)))
         await self._finisher.flush()
         again = [run for run in unfinished if run.policy.on_ambiguous is Ambiguity.RETRY]
+        await self._finisher.before(again)
         await self._queue.release(again, self._time.stamp())
 
     async def idle(self) -> None:
@@ -286,7 +290,8 @@ class Runner:
             self._unmarked.append(run)
             held = _Held(run)
             self._running[run.id] = held
-            held.deadline = loop.call_later(run.policy.timeout.total_seconds(), _expire, held)
+            held.deadline = loop.call_later(_patience(run.policy), _watch, held)
+            held.ends_at = loop.time() + run.policy.timeout.total_seconds()
             if run.policy.sla_duration is not None:
                 allowed = run.policy.sla_duration.total_seconds()
                 held.slow = loop.call_later(allowed, self.tell_slow, run)
@@ -344,6 +349,31 @@ class Runner:
             self.wake()
 
 
-def _expire(held: _Held) -> None:
-    seconds = held.run.policy.timeout.total_seconds()
-    held.cut_short(Failed(f"timed out after {seconds:g} s", ambiguous=True))
+def _patience(policy: Policy) -> float:
+    """Seconds after which to look at an attempt for the first time."""
+    watched = policy.heartbeat_timeout
+    return (policy.timeout if watched is None else min(watched, policy.timeout)).total_seconds()
+
+
+def _watch(held: _Held) -> None:
+    """End the attempt when its time is over or it has been silent for too long, else look later."""
+    loop = asyncio.get_running_loop()
+    policy, left = held.run.policy, held.ends_at - loop.time()
+    patience = policy.heartbeat_timeout
+    if left <= _TICK_SECONDS:
+        seconds = policy.timeout.total_seconds()
+        held.cut_short(Failed(f"timed out after {seconds:g} s", ambiguous=True))
+        return
+    if patience is not None:
+        silent = _silence(held.run)
+        if silent >= patience.total_seconds() - _TICK_SECONDS:
+            error = f"timed out: it has told nothing for {silent:.3g} s"
+            held.cut_short(Failed(error, ambiguous=True, kind="stuck"))
+            return
+        left = min(left, patience.total_seconds() - silent)
+    held.deadline = loop.call_later(left, _watch, held)
+
+
+def _silence(run: Claimed) -> float:
+    """For how many seconds its work has told nothing; none for work that cannot tell."""
+    return (isinstance(run.report, RunReport) and run.report.silent_for) or 0.0

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from tickwright.dispatch.base import Dispatcher
@@ -24,6 +25,7 @@ from tickwright.engine.hooks import Hooks
 from tickwright.engine.loop import Loop, Tick
 from tickwright.engine.planner import Planner
 from tickwright.engine.pruner import Pruner
+from tickwright.engine.reporter import Reporter
 from tickwright.engine.rescuer import Rescuer
 from tickwright.engine.runner import Runner
 from tickwright.engine.sla import Sla
@@ -86,7 +88,9 @@ class Runtime:
         self._status = WorkerStatus.ONLINE
         offer = Offer(self._worker_id, options.queues, (), options.slots)
         self.finisher = Finisher(store.queue, emitter, time, self.wake)
-        executor = Executor(parts.targets, parts.hooks, emitter, time)
+        self.reporter = Reporter(store.reporting, time)
+        self.finisher.before = self.reporter.flush_of
+        executor = Executor(parts.targets, parts.hooks, emitter, self.reporter, time)
         self.runner = Runner(parts.dispatcher, store.queue, executor, self.finisher, time, offer)
         self.planner = Planner(store, self.runner, emitter, time, options.poll)
         self.finisher.herd = self.planner.herd
@@ -118,6 +122,7 @@ class Runtime:
         self._add("planner", self.planner.tick)
         self._add("runner", self.runner.tick)
         self._add("finisher", self.finisher.tick)
+        self._add("reporter", self.reporter.tick)
         self._add("marks", self.runner.mark_started)
         self._add("rescuer", self.rescuer.tick)
         self._add("breaker", self.breaker.tick)
@@ -128,6 +133,8 @@ class Runtime:
         self.runner.wake_marks = self.loops["marks"].wake
         self.finisher.wake = self.loops["finisher"].wake
         self.finisher.wake_breaker = self.loops["breaker"].wake
+        told = self.loops["reporter"].wake
+        self.reporter.wake = partial(self._main.call_soon_threadsafe, told)
         self.rescuer.wake_runner = self.loops["runner"].wake
         self._tasks = [asyncio.create_task(loop.run()) for loop in self.loops.values()]
         self._tasks.append(asyncio.create_task(self._watch()))

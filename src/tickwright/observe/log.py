@@ -13,6 +13,7 @@ _LEVELS = {
     names.SCHEDULE_PARKED: logging.ERROR,
     names.RUN_DEAD: logging.ERROR,
     names.RUN_FAILED: logging.WARNING,
+    names.RUN_STUCK: logging.WARNING,
     names.RUN_MISSED: logging.WARNING,
     names.RUN_LATE: logging.WARNING,
     names.RUN_SLOW: logging.WARNING,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
@@ -17,6 +17,7 @@ from tickwright.model.change import Change
 from tickwright.model.job import DEFAULT_POLICY, Job, Policy
 from tickwright.model.json import JsonObject
 from tickwright.model.page import Page
+from tickwright.model.report import LogPage, RunUpdate
 from tickwright.model.run import Attempt, Cause, Run
 from tickwright.model.schedule import Health, Schedule
 from tickwright.model.scope import Scope
@@ -74,6 +75,10 @@ class _LoopThread:
         self._loop, self._closed = asyncio.get_running_loop(), asyncio.Event()
         self._ready.set()
         await self._closed.wait()
+
+
+async def _next(updates: AsyncGenerator[RunUpdate, None]) -> RunUpdate | None:
+    return await anext(updates, None)
 
 
 class SyncScheduler:
@@ -302,6 +307,32 @@ class SyncScheduler:
 
     def attempts(self, scope: Scope, run_id: UUID) -> list[Attempt]:
         return self._run(self.scheduler.attempts(scope, run_id))
+
+    def run_logs(
+        self,
+        scope: Scope,
+        run_id: UUID,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        attempt: int | None = None,
+        newest: bool = False,
+    ) -> LogPage:
+        return self._run(
+            self.scheduler.run_logs(
+                scope, run_id, after=after, limit=limit, attempt=attempt, newest=newest
+            )
+        )
+
+    def follow_run(self, scope: Scope, run_id: UUID, *, after: int = 0) -> Iterator[RunUpdate]:
+        updates = self.scheduler.follow_run(scope, run_id, after=after)
+        try:
+            while (update := self._run(_next(updates))) is not None:
+                yield update
+        finally:
+            # A loop that has ended has closed it too, and must not be begun again for that.
+            if self._thread is not None:
+                self._run(updates.aclose())
 
     def cancel_run(self, scope: Scope, run_id: UUID) -> Run:
         return self._run(self.scheduler.cancel_run(scope, run_id))

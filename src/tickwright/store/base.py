@@ -16,7 +16,7 @@ When the database cannot be reached every method raises StoreUnavailable.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -26,11 +26,13 @@ from tickwright.model.clock import Clock
 from tickwright.model.job import Job
 from tickwright.model.json import JsonObject
 from tickwright.model.page import Page
-from tickwright.model.plan import Decision, Due, Plan
+from tickwright.model.plan import Due, Plan
+from tickwright.model.report import LogPage, Report
 from tickwright.model.run import Attempt, Cause, Claimed, Ending, Run, RunStatus
 from tickwright.model.schedule import Schedule, ScheduleStatus
 from tickwright.model.scope import Scope
 from tickwright.model.worker import Worker, WorkerStatus
+from tickwright.store.answers import DayStats, Fired, Overdue, Pruned
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -107,17 +109,13 @@ class RunQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class DayStats:
-    """Finished runs of one day (UTC), summed; pruning the runs does not change it."""
+class LogQuery:
+    """Which lines of a run's log: the first behind `after`, or with `newest` the last of all."""
 
-    day: date
-    succeeded: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    duration: timedelta = timedelta(0)
-    items_processed: int = 0
-    items_succeeded: int = 0
-    items_failed: int = 0
+    after: int = 0
+    limit: int = 100
+    attempt: int | None = None
+    newest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,27 +126,6 @@ class Offer:
     queues: tuple[str, ...]
     handlers: tuple[str, ...]
     slots: int
-
-
-@dataclass(frozen=True, slots=True)
-class Undone:
-    """A decision that created no work, told to whoever listens."""
-
-    scope: Scope
-    schedule_id: UUID
-    schedule_key: str
-    decision: Decision
-
-
-@dataclass(slots=True)
-class Fired:
-    """The result of one firing transaction."""
-
-    schedules: int = 0
-    queued: int = 0
-    claimed: list[Claimed] = field(default_factory=list)
-    undone: list[Undone] = field(default_factory=list)
-    parked: list[tuple[Scope, UUID, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,35 +148,6 @@ class Settle:
 
     now: datetime
     plan: PlanDue
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A run that nobody has begun although its job's `sla_start` is over."""
-
-    id: UUID
-    scope: Scope
-    schedule_id: UUID | None
-    schedule_key: str | None
-    run_at: datetime
-    late_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Overdue:
-    """Runs that became late while they waited; `through` when all before that have been told."""
-
-    through: datetime | None = None
-    runs: list[Waiting] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """How many runs a step deleted, and after which id the next one goes on, unless it is over."""
-
-    runs: int
-    after: UUID | None = None
-    over: bool = True
 
 
 EndLost = Callable[[Claimed], Ending]
@@ -329,6 +277,14 @@ class Runs(Protocol):
         ...
 
 
+class Reports(Protocol):
+    """What runs told while they ran; their progress comes with the run itself."""
+
+    async def lines(self, scope: Scope, run_id: UUID, query: LogQuery) -> LogPage:
+        """A part of the run's log, oldest first."""
+        ...
+
+
 class Changes(Protocol):
     """The audited changes; they are written by the methods that make them."""
 
@@ -398,6 +354,17 @@ class Queue(Protocol):
         """Runs still waiting that became late before `now`, each in one answer only.
 
         About `limit` of them; then `through` lies before `now`, and there are more.
+        """
+        ...
+
+
+class Reporting(Protocol):
+    """Keeping what runs tell while they run."""
+
+    async def save(self, reports: Sequence[Report]) -> list[Report]:
+        """Write these, and answer with those that were accepted; each may be written again.
+
+        Accepted is what comes from a run that is running under the same attempt and lease token.
         """
         ...
 
@@ -483,9 +450,11 @@ class Store:
     schedules: Schedules
     jobs: Jobs
     runs: Runs
+    reports: Reports
     changes: Changes
     firing: Firing
     queue: Queue
+    reporting: Reporting
     workers: Workers
     upkeep: Upkeep
     clock: Clock

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tickwright.model.scope import Scope
-from tickwright.store.base import Overdue, Waiting
+from tickwright.store.answers import Overdue, Waiting
 from tickwright.store.database import Database
 from tickwright.store.schema import Tables
 from tickwright.store.statements import inserting

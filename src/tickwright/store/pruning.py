@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tickwright.model.run import Cause, RunStatus
 from tickwright.model.states import OPEN_RUNS
-from tickwright.store.base import Pruned
+from tickwright.store.answers import Pruned
 from tickwright.store.database import Database
 from tickwright.store.schema import Tables
 
@@ -167,7 +167,8 @@ async def _next_schedules(c: AsyncConnection, t: Tables, after: UUID) -> Sequenc
 async def _delete(c: AsyncConnection, t: Tables, deletable: sa.Select[Any]) -> int:
     ids = list((await c.execute(deletable)).scalars())
     if ids:
-        await c.execute(sa.delete(t.attempts).where(t.attempts.c.run_id.in_(ids)))
+        for told in (t.attempts, t.reports, t.logs):
+            await c.execute(sa.delete(told).where(told.c.run_id.in_(ids)))
         await c.execute(sa.delete(t.runs).where(t.runs.c.id.in_(ids)))
     return len(ids)
 

@@ -17,7 +17,8 @@ from pydantic_core import from_json
 from tickwright.model.json import dumps
 from tickwright.model.run import Cause, Claimed, Ending, RunStatus
 from tickwright.model.schedule import Overlap
-from tickwright.store.base import EndLost, Offer, Overdue
+from tickwright.store.answers import Overdue
+from tickwright.store.base import EndLost, Offer
 from tickwright.store.database import Database, Statements
 from tickwright.store.firing import scope_of
 from tickwright.store.lateness import overdue

@@ -25,6 +25,7 @@ from tickwright.store.cancelling import ask_to_stop, cancel_queued
 from tickwright.store.database import Database, new_id
 from tickwright.store.listing import is_named
 from tickwright.store.overlapping import advance_lines, make_way, open_runs
+from tickwright.store.reports import reported, with_report
 from tickwright.store.run_lists import run_page, select_runs
 from tickwright.store.settling import limit_gate, of_its_job, unstarted
 
@@ -132,8 +133,8 @@ class SqlRuns:
         r = self._tables.runs
         statement = select_runs(self._tables).where(r.c.scope_key == scope.key, r.c.id == run_id)
         async with self._database.read() as c:
-            row = (await c.execute(statement)).one_or_none()
-        return run_from(row) if row else None
+            row = (await c.execute(with_report(statement, self._tables))).one_or_none()
+        return reported(run_from(row), row) if row else None
 
     async def find(self, scope: Scope, query: RunQuery) -> Page[Run]:
         return await run_page(self._database, scope, query, run_from)

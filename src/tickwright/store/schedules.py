@@ -22,7 +22,8 @@ from tickwright.model.schedule import (
     Stats,
 )
 from tickwright.model.scope import Scope
-from tickwright.store.base import DayStats, Decide, Edit, Ref, ScheduleQuery, Settle
+from tickwright.store.answers import DayStats
+from tickwright.store.base import Decide, Edit, Ref, ScheduleQuery, Settle
 from tickwright.store.cancelling import cancel_queued
 from tickwright.store.changes import insert_change
 from tickwright.store.database import Database

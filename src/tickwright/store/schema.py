@@ -71,6 +71,8 @@ class Tables:
         self.jobs = self._jobs()
         self.runs = self._runs()
         self.attempts = self._attempts()
+        self.reports = self._reports()
+        self.logs = self._logs()
         self.workers = self._workers()
         self.changes = self._changes()
         self.duties = self._duties()
@@ -265,6 +267,34 @@ class Tables:
             sa.Column("started_at", Moment),
             sa.Column("finished_at", Moment, nullable=False),
             sa.Column("error", sa.Text),
+        )
+
+    def _reports(self) -> sa.Table:
+        return self._table(
+            "run_reports",
+            sa.Column("run_id", sa.Uuid, primary_key=True),
+            sa.Column("attempt", sa.Integer, primary_key=True),
+            sa.Column("lease_token", sa.Integer, nullable=False),
+            sa.Column("done", sa.Double),
+            sa.Column("total", sa.Double),
+            sa.Column("message", sa.Text),
+            sa.Column("told_at", Moment),
+            sa.Column("processed", sa.BigInteger),
+            sa.Column("succeeded", sa.BigInteger),
+            sa.Column("failed", sa.BigInteger),
+            sa.Column("lines_dropped", sa.BigInteger, nullable=False),
+        )
+
+    def _logs(self) -> sa.Table:
+        return self._table(
+            "run_logs",
+            sa.Column("run_id", sa.Uuid, primary_key=True),
+            sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+            sa.Column("attempt", sa.Integer, nullable=False),
+            sa.Column("at", Moment, nullable=False),
+            sa.Column("level", sa.Text, nullable=False),
+            sa.Column("logger", sa.Text),
+            sa.Column("text", sa.Text, nullable=False),
         )
 
     def _workers(self) -> sa.Table:

@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from tickwright.store.base import Pruned
+from tickwright.store.answers import Pruned
 from tickwright.store.database import Database
 from tickwright.store.pruning import prune_excess, prune_old
 from tickwright.store.schema import POSTGRES_SCHEMA, SQLITE_PREFIX
