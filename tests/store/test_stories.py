@@ -182,15 +182,17 @@ class Stories(Story):
             self.start(begun)
             self.finish(ended, ends)
 
-    @rule(which=anything, slots=st.integers(1, 6), begun=some, after=st.sampled_from((0, 20)))
-    def crash(self, which: int, slots: int, begun: list[int], after: int) -> None:
-        """Workers vanish with runs in their hands, begun or not."""
+    @rule(which=anything, slots=st.integers(1, 6), begun=some, ends=outcomes)
+    def crash(self, which: int, slots: int, begun: list[int], ends: list[str]) -> None:
+        """Workers vanish with runs in their hands, begun or not, and report when it is too late."""
         self.claim(which, slots)
-        if self.leases:
+        if which % 3 and self.leases:
             self.start(begun)
         self.rescue(130, bool(which % 2))
-        self.advance(after)
         self.register(True)
+        self.claim(-1, slots)
+        if self.stale():
+            self.finish([5 * number for number in begun], ends)
 
     @rule(which=anything, slots=st.integers(1, 6))
     def claim(self, which: int, slots: int) -> None:
