@@ -30,8 +30,8 @@ class Desk:
             self.queue, emitter, Timekeeper(FakeClock(START)), self._count_retry
         )
 
-    def _count_retry(self) -> None:
-        self.retries += 1
+    def _count_retry(self, topic: str) -> None:
+        self.retries += topic == "due"
 
     def add(self, count: int = 1, status: RunStatus = RunStatus.SUCCEEDED) -> list[Ending]:
         endings = [ended(claimed(new_id()), status) for _ in range(count)]

@@ -37,7 +37,7 @@ class Bench:
         self.clock = FakeClock(START)
         self.time = Timekeeper(self.clock, lambda: 0.0)
         emitter = Emitter()
-        self.finisher = Finisher(self.queue, emitter, self.time, lambda: None)
+        self.finisher = Finisher(self.queue, emitter, self.time, lambda _: None)
         self.targets: dict[str, Target] = {"fake": self.target}
         executor = Executor(self.targets, self.hooks, emitter, self.time)
         offer = Offer(self.worker_id, ("default",), (), slots)

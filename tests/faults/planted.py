@@ -1,4 +1,4 @@
-"""Eight bugs planted into the engine, each of which the judge has to notice.
+"""Nine bugs planted into the engine, each of which the judge has to notice.
 
 Invariant: every campaign in which a bug goes unnoticed is a violation, and so is every control, a
 campaign with the same faults and no bug, in which anything is noticed.
@@ -19,7 +19,7 @@ from tests.faults.campaign import campaign
 from tests.faults.forms import Form, Verdict
 from tests.faults.judge.checker import judge
 from tests.faults.ledger import connected
-from tests.faults.world.clients import Habits
+from tests.faults.world.clients import NARROW, Habits
 from tests.faults.world.faults import Act, Planned
 from tests.faults.world.mutations import BUGS, GAP_SECONDS
 from tests.faults.world.system import Settings, System, eventually, now
@@ -145,12 +145,17 @@ TRAPS: dict[str, Trap] = {
         frozenset({"invented", "final", "lost write", "lost"}),
         replace(_BASE, habits=replace(_BASE.habits, shortest=1, longest=1, pace=0.1)),
     ),
+    "limits-without-a-lock": Trap(
+        [],
+        frozenset({"limit"}),
+        replace(_BASE, habits=replace(_BASE.habits, shortest=1, longest=1, jobs=(NARROW,))),
+    ),
 }
 assert TRAPS.keys() == BUGS.keys()
 
 
 async def run(form: Form, folder: Path) -> Verdict:
-    """All eight, and with the long form the controls too, a few at a time."""
+    """All nine, and with the long form the controls too, a few at a time."""
     gate = asyncio.Semaphore(_AT_ONCE)
     planted = [(bug, bug) for bug in TRAPS]
     sound = [(bug, TRAPS[bug].control) for bug in TRAPS] if form.long else []

@@ -102,6 +102,11 @@ def run(number: int, nominal: int, **changes: Any) -> Row:
         "worker_id": WORKER,
         "started_at": None,
         "request_key": None,
+        "scope_key": "default",
+        "job_key": "sink",
+        "limit_key": None,
+        "replay_of": None,
+        "cancel_requested_at": None,
         **changes,
     }
 
@@ -151,6 +156,37 @@ def take_from_a_live_worker(h: History) -> None:
 
 FIRST_BORN, FIRST_OVER = 2, 3
 """Places in the story's journal."""
+
+
+def limited(h: History, **bounds: Any) -> None:
+    """The job of all runs has these limits."""
+    h.setting = replace(h.setting, limits={"sink": bounds})
+
+
+def run_side_by_side(h: History) -> None:
+    limited(h, concurrency=1)
+    h.operations[0] = replace(h.operations[0], body={"trigger": RULE, "overlap": "allow"})
+    move(h, FIRST_OVER, T0 + 4.05)
+
+
+def run_side_by_side_by_key(h: History) -> None:
+    run_side_by_side(h)
+    limited(h, concurrency=4, keyConcurrency=1)
+
+
+def ask_to_run_again(h: History, at: float = T0 + 6.3, of: int = 1, **row: Any) -> None:
+    """A client has the run of that number done again."""
+    again = run(9, T0 + 2, cause="replay", status="queued", **row)
+    h.operations.insert(1, operation("retry", at, {"run": f"{of:032d}"}))
+    append_run(h, at, again | {"request_key": "c/retry"})
+    h.journal.append(Entry(99, at + 0.1, "runs", again, again | {"status": "cancelled"}))
+
+
+def ask_to_stop(h: History, status: str) -> None:
+    """A client cancels the last run before it is claimed, or while it runs."""
+    asked = operation("stop", T0 + 7.8, {"run": f"{4:032d}"})
+    h.operations.insert(1, replace(asked, answer={"status": status}))
+
 
 TAMPERINGS: dict[str, tuple[str, Callable[[History], Any]]] = {
     "an occurrence is left out": ("lost", drop_a_run),
@@ -222,6 +258,20 @@ TAMPERINGS: dict[str, tuple[str, Callable[[History], Any]]] = {
         lambda h: h.tables["schedule_stats"][0].update(run_count=5),
     ),
     "the days are off": ("counters", lambda h: h.tables["run_days"][0].update(succeeded=3)),
+    "more runs at once than a limit allows": ("limit", run_side_by_side),
+    "more runs at once than a limit by key allows": ("limit", run_side_by_side_by_key),
+    "more starts than a rate allows": ("limit", lambda h: limited(h, starts=2, per=5.0)),
+    "a retry points at nothing": ("replay", ask_to_run_again),
+    "a retry repeats what has not ended": (
+        "replay",
+        lambda h: ask_to_run_again(h, at=T0 + 2.05, replay_of=f"{1:032d}"),
+    ),
+    "a retry made no run": (
+        "lost write",
+        lambda h: h.operations.insert(1, operation("retry", T0 + 6, {"run": f"{1:032d}"})),
+    ),
+    "a cancelled run starts": ("final", lambda h: ask_to_stop(h, "cancelled")),
+    "a run was not told to stop": ("lost write", lambda h: ask_to_stop(h, "running")),
     "a process ends by itself": (
         "exit",
         lambda h: h.exits.append(Exit("worker-1", PID, T0 + 9, 70, meant=False)),
@@ -250,6 +300,24 @@ def test_a_write_that_may_not_have_happened_obliges_to_nothing() -> None:
     history.tables["changes"].pop()
     history.tables["schedules"][0]["status"] = "active"
     assert check(history) == []
+
+
+def test_limits_that_hold_are_no_violation() -> None:
+    history = Story().history()
+    limited(history, concurrency=1, keyConcurrency=1, starts=3, per=5.0)
+    assert check(history) == []
+
+
+def test_waiting_for_room_explains_lateness() -> None:
+    history = Story().history()
+    history.operations[0] = operation("create", T0 + 0.1, {"trigger": RULE, "overlap": "allow"})
+    move(history, FIRST_OVER + 1, T0 + 9.6)
+    move(history, FIRST_OVER + 2, T0 + 9.7)
+    history.deliveries[1] = replace(history.deliveries[1], at=T0 + 9.65)
+    assert "late" in {violation.invariant for violation in check(history)}
+    move(history, FIRST_OVER, T0 + 9.5)
+    limited(history, concurrency=2)
+    assert "late" not in {violation.invariant for violation in check(history)}
 
 
 def test_a_fault_explains_lateness() -> None:

@@ -11,7 +11,7 @@ from tests.faults.forms import Form
 
 
 @pytest.mark.timeout(180)
-async def test_eight_planted_bugs_are_all_noticed(tmp_path: Path) -> None:
+async def test_nine_planted_bugs_are_all_noticed(tmp_path: Path) -> None:
     verdict = await planted.run(Form(), tmp_path)
     assert verdict.violations == []
     assert verdict.injected == 8

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 from typing import Any
+from uuid import UUID
 
 from tests.faults.judge.history import Operation
 from tests.simulation.process import Gone, Process
@@ -31,14 +32,23 @@ _LOOK_SECONDS = 0.3
 _DOUBLE_CLICKS = 0.3
 _WEIGHTS = {
     None: {"create": 1},
-    "active": {"edit": 4, "pause": 3, "cancel": 1, "delete": 1, "trigger": 6, "run": 4},
-    "paused": {"resume": 6, "edit": 2, "trigger": 2, "delete": 1},
+    "active": {
+        "edit": 4,
+        "pause": 3,
+        "cancel": 1,
+        "delete": 1,
+        "trigger": 6,
+        "retry": 3,
+        "run": 4,
+    },
+    "paused": {"resume": 6, "edit": 2, "trigger": 2, "retry": 1, "delete": 1},
     "completed": {"edit": 3, "trigger": 1, "delete": 2},
     "failed": {"edit": 3, "delete": 2},
     "cancelled": {"delete": 1},
 }
 """What a client does next to a schedule of which it believes that it has this status."""
 
+_MAKING_RUNS = ("trigger", "retry")
 _STATUSES = {"pause": ScheduleStatus.PAUSED, "cancel": ScheduleStatus.CANCELLED}
 Call = Callable[[Scheduler], Awaitable[Any]]
 
@@ -107,9 +117,13 @@ class Client:
         self._count += 1
         marker = f"{self._name}:{self._count}"
         body = self._body() if kind in ("create", "edit") else {}
+        if kind == "retry" and (ended := await self._ended_run(plan)) is not None:
+            body = {"run": ended.hex}
+        elif kind == "retry":
+            kind = "trigger"
         operation = Operation(self._name, kind, plan.key, marker, body, self._now, None, "unknown")
         call = _call(plan, kind, marker, body, self._chance)
-        if kind == "trigger" and self._chance.random() < _DOUBLE_CLICKS:
+        if kind in _MAKING_RUNS and self._chance.random() < _DOUBLE_CLICKS:
             outcome, answer = await self._asked_twice(call)
         else:
             outcome, answer = await self._asked(call)
@@ -176,6 +190,11 @@ class Client:
         self._count += 1
         return _Plan(f"{self._name}.{self._count}", self._chance.choice(SCOPES))
 
+    async def _ended_run(self, plan: _Plan) -> UUID | None:
+        outcome, found = await self._asked(lambda service: _runs(service, plan))
+        ended = [run.id for run in found if run.finished_at] if outcome == "ok" else []
+        return self._chance.choice(ended) if ended else None
+
     async def _cancel_a_run(self, plan: _Plan) -> None:
         def newest(service: Scheduler) -> Awaitable[Any]:
             return _cancelled_newest(service, plan)
@@ -210,7 +229,7 @@ def _call(plan: _Plan, kind: str, marker: str, body: dict[str, Any], chance: Ran
     scope, key = plan.scope, plan.key
     job = chance.choice(HANDLERS)
     rule: dict[str, Any] = {"description": marker}
-    if body:
+    if "overlap" in body:
         rule |= {"overlap": body["overlap"]}
         rule |= {"max_runs": body["maxRuns"]} if "maxRuns" in body else {}
     calls: dict[str, Call] = {
@@ -221,12 +240,13 @@ def _call(plan: _Plan, kind: str, marker: str, body: dict[str, Any], chance: Ran
         "cancel": lambda s: s.cancel_schedule(scope, key, reason=marker),
         "delete": lambda s: s.delete_schedule(scope, key, actor=marker),
         "trigger": lambda s: s.trigger_schedule(scope, key, request_key=marker),
+        "retry": lambda s: s.retry_run(scope, UUID(body["run"]), request_key=marker),
     }
     return calls[kind]
 
 
 def _sight(plan: _Plan, kind: str) -> Call:
-    if kind == "trigger":
+    if kind in _MAKING_RUNS:
         return lambda s: _runs(s, plan)
     return lambda s: s.get_schedule(plan.scope, plan.key)
 
@@ -248,7 +268,7 @@ def _shows(operation: Operation, found: Any) -> bool:
     kind, marker = operation.kind, operation.marker
     if kind == "delete":
         return found is None
-    if kind == "trigger":
+    if kind in _MAKING_RUNS:
         return any(run.request_key == marker for run in found or [])
     if found is None:
         return False

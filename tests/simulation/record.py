@@ -29,6 +29,7 @@ def history_of(story: Story) -> History:
             story.sweep,
             story.attempts,
             "sqlite",
+            story.limits,
         ),
         story.operations,
         story.faults,

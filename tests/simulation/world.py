@@ -47,6 +47,7 @@ class Story:
     trace: list[tuple[Any, ...]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     exits: list[Exit] = field(default_factory=list)
+    limits: dict[str, Row] = field(default_factory=dict)
 
     def digest(self) -> str:
         """The same for the same story."""
@@ -163,16 +164,29 @@ class World:
             timeout=timedelta(seconds=self._plan.choice((1, 3))),
             max_lost=self._plan.choice((1, 3)),
         )
-        text = json.dumps(policy_to_json(policy))
+        texts = {name: json.dumps(policy_to_json(policy) | self._limits(name)) for name in HANDLERS}
         names = [(scope.key, name) for scope in SCOPES for name in HANDLERS]
         self.server.raw.executemany(
             "INSERT INTO tickwright_jobs (id, scope_key, key, queue, priority, policy, version)"
             " VALUES (?, ?, ?, ?, ?, ?, 1)",
             [
-                (f"{number:032x}", scope, name, policy.queue, policy.priority, text)
+                (f"{number:032x}", scope, name, policy.queue, policy.priority, texts[name])
                 for number, (scope, name) in enumerate(names)
             ],
         )
+
+    def _limits(self, job: str) -> dict[str, Any]:
+        """Limits for some of the jobs, as policies say them, noted as the judge reads them."""
+        kind = self._plan.choice((None, "concurrency", "rate"))
+        if kind == "concurrency":
+            most = self._plan.choice((1, 2))
+            self.story.limits[job] = {"concurrency": most}
+            return {"concurrency": most}
+        if kind == "rate":
+            starts = self._plan.choice((2, 4))
+            self.story.limits[job] = {"starts": starts, "per": 1.0}
+            return {"rate": {"starts": starts, "per": "1s"}}
+        return {}
 
     async def _come_to_rest(self) -> None:
         for client in self._clients:

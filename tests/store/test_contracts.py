@@ -99,8 +99,8 @@ def test_no_store_reads_a_clock_to_decide() -> None:
 
 # What one dialect does in one statement takes the other several, or none at all.
 APART = {
-    "postgres": {"complete", "notify"},
-    "sqlite": {"over", "end_schedules", "end_cursors", "runs_by_id"},
+    "postgres": {"complete", "lock_limits", "notify"},
+    "sqlite": {"over", "end_schedules", "end_cursors", "open_rates", "runs_by_id"},
 }
 
 

@@ -102,6 +102,9 @@ class RunAnswer(Answer):
     request_id: str | None
     cancel_requested_at: datetime | None
     replay_of: UUID | None = Field(description="The run that this one repeats.")
+    concurrency_key: str | None = Field(
+        description="What its job's limits by key go by; empty for no value, null without limits."
+    )
 
 
 class AttemptAnswer(Answer):
@@ -179,4 +182,5 @@ def _fields(run: Run) -> dict[str, Any]:
         "request_id": run.request_key,
         "cancel_requested_at": run.cancel_requested_at,
         "replay_of": run.replay_of,
+        "concurrency_key": run.limit_key,
     }

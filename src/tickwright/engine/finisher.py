@@ -41,14 +41,14 @@ class Finisher:
     """
 
     def __init__(
-        self, queue: Queue, emitter: Emitter, time: Timekeeper, on_retry: Callable[[], None]
+        self, queue: Queue, emitter: Emitter, time: Timekeeper, on_change: Callable[[str], None]
     ) -> None:
         self.wake: Callable[[], None] = lambda: None
         self.herd: Callable[[], bool] = lambda: False
         self._queue = queue
         self._emitter = emitter
         self._time = time
-        self._on_retry = on_retry
+        self._on_change = on_change
         self._buffer: list[Ending] = []
         self._since = 0.0
         self._flushing = asyncio.Lock()
@@ -104,7 +104,9 @@ class Finisher:
     def tell(self, endings: Sequence[Ending], accepted: set[UUID]) -> None:
         """Events for what was written, and for what was refused."""
         if any(ending.run_at for ending in endings):
-            self._on_retry()
+            self._on_change("due")
+        if any(ending.run.policy.limited for ending in endings):
+            self._on_change("ready")
         for ending in endings:
             if ending.run.id not in accepted:
                 self._emitter.emit(self._event(names.RUN_REFUSED, ending))

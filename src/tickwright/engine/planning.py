@@ -8,11 +8,18 @@ run leaves moments up to `now` undecided.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tickwright.model.plan import Decision, Due, Plan
 from tickwright.model.run import Gate, RunStatus
-from tickwright.model.schedule import MISFIRE_THRESHOLD, Misfire, Overlap
+from tickwright.model.schedule import (
+    CATCHUP_WINDOW,
+    MAX_CATCHUP,
+    MISFIRE_THRESHOLD,
+    Misfire,
+    Overlap,
+)
 from tickwright.model.storable import storable_text
 from tickwright.triggers.base import Trigger
 
@@ -21,6 +28,12 @@ MAX_MOMENTS = 2000
 
 MAX_PARKED_BYTES = 500
 _TICK = timedelta(microseconds=1)
+_UNDONE = {
+    Misfire.FIRE_ONCE: "coalesced",
+    Misfire.FIRE_ALL: "catchup_window",
+    Misfire.SKIP: "misfire",
+}
+"""Why the late moments that do not fire are missed."""
 NextAfter = Callable[[Trigger, datetime], datetime | None]
 
 
@@ -42,11 +55,9 @@ def plan(due: Due, trigger: Trigger, now: datetime, step: NextAfter = next_after
     moments, upcoming = _moments(due, trigger, now, step)
     on_time = [m for m in moments if now - m <= MISFIRE_THRESHOLD or not trigger.recurring]
     late = moments[: len(moments) - len(on_time)]
-    caught_up = upcoming is None or upcoming > now
-    firing = on_time or (late[-1:] if caught_up and due.misfire is Misfire.FIRE_ONCE else [])
+    firing = _made_up(due, late, on_time, now, _Rest(trigger, upcoming, step)) + on_time
     undone = moments[: len(moments) - len(firing)]
-    reason = "misfire" if due.misfire is Misfire.SKIP else "coalesced"
-    decisions = _stretch(undone, RunStatus.MISSED, reason)
+    decisions = _stretch(undone, RunStatus.MISSED, _UNDONE[due.misfire])
     fired, exhausted = _fire(due, firing, decisions)
     spent = exhausted or upcoming is None
     replaces = due.overlap is Overlap.CANCEL_RUNNING and bool(due.open.active or due.open.waiting)
@@ -100,6 +111,35 @@ def _moments(
         if moment is not None and due.ends_at is not None and moment > due.ends_at:
             moment = None
     return moments, moment
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """The moments after those that are decided now."""
+
+    trigger: Trigger
+    first: datetime | None
+    step: NextAfter
+
+    def late(self, now: datetime, most: int) -> int:
+        """How many of them are too late already, counted up to `most`."""
+        count, moment = 0, self.first
+        while moment is not None and now - moment > MISFIRE_THRESHOLD and count < most:
+            count += 1
+            moment = self.step(self.trigger, moment)
+        return count
+
+
+def _made_up(
+    due: Due, late: list[datetime], on_time: list[datetime], now: datetime, rest: _Rest
+) -> list[datetime]:
+    """The newest of the late moments that fire all the same."""
+    if due.misfire is Misfire.FIRE_ALL:
+        room = MAX_CATCHUP - rest.late(now, MAX_CATCHUP)
+        recent = [moment for moment in late if now - moment <= CATCHUP_WINDOW]
+        return recent[-room:] if room else []
+    newest = not on_time and (rest.first is None or rest.first > now)
+    return late[-1:] if newest and due.misfire is Misfire.FIRE_ONCE else []
 
 
 def _fire(due: Due, firing: list[datetime], decisions: list[Decision]) -> tuple[int, bool]:

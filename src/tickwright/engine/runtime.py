@@ -82,7 +82,7 @@ class Runtime:
         self._worker_id = new_id()
         self._status = WorkerStatus.ONLINE
         offer = Offer(self._worker_id, options.queues, (), options.slots)
-        self.finisher = Finisher(store.queue, emitter, time, self._look_again)
+        self.finisher = Finisher(store.queue, emitter, time, self.wake)
         executor = Executor(parts.targets, parts.hooks, emitter, time)
         self.runner = Runner(parts.dispatcher, store.queue, executor, self.finisher, time, offer)
         self.planner = Planner(store, self.runner, emitter, time, options.poll)
@@ -258,9 +258,6 @@ class Runtime:
             lease_until=now,
             running=self.runner.running,
         )
-
-    def _look_again(self) -> None:
-        self.wake("due")
 
     def _cancel(self, ids: Collection[UUID]) -> None:
         self._on_main(lambda: self.runner.cancel(ids))

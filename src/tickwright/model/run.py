@@ -41,6 +41,7 @@ class Gate(StrEnum):
 
     TIME = "time"
     OVERLAP = "overlap"
+    LIMIT = "limit"
     HOLD = "hold"
 
 
@@ -59,7 +60,8 @@ class Run:
 
     `nominal_at` is the instant the rule gave; a stretch of undone moments is one row with
     `through_at` and `count`. `reason` says why a run was skipped, missed or cancelled. A replay
-    points at the run it repeats.
+    points at the run it repeats. `limit_key` is what its job's limits by key go by, empty when
+    they go by none, and None when the job had no limits.
     """
 
     id: UUID
@@ -91,6 +93,7 @@ class Run:
     request_key: str | None = None
     cancel_requested_at: datetime | None = None
     replay_of: UUID | None = None
+    limit_key: str | None = None
 
     @property
     def duration(self) -> timedelta | None:
@@ -139,6 +142,7 @@ class Claimed:
     started_at: datetime | None = None
     worker_id: UUID | None = None
     serial: bool = False
+    limit_key: str | None = None
 
     @property
     def idempotency_key(self) -> str:

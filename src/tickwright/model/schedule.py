@@ -13,6 +13,9 @@ from tickwright.model.scope import Scope
 from tickwright.model.timestamps import to_rfc3339
 
 MISFIRE_THRESHOLD = timedelta(seconds=60)
+CATCHUP_WINDOW = timedelta(hours=24)
+MAX_CATCHUP = 100
+"""How far back, and how many occurrences at most, `fire_all` makes up for."""
 
 
 class ScheduleStatus(StrEnum):
@@ -37,6 +40,7 @@ class Misfire(StrEnum):
     """What becomes of occurrences decided more than a minute late."""
 
     FIRE_ONCE = "fire_once"
+    FIRE_ALL = "fire_all"
     SKIP = "skip"
 
 

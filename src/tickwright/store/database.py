@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -80,6 +81,31 @@ class Statements(Protocol):
     async def lift(self, c: Any, now: datetime) -> int: ...
 
     async def take(self, c: Any, lane: str, offer: Any, now: datetime) -> list[Any]: ...
+
+    async def limited(self, c: Any, after: Sequence[str], most: int) -> list[Any]:
+        """Groups of runs that wait for a limit, in order, from after the one named.
+
+        `scope_key`, `job_key`, `limit_key`, `queue`, `handler` (empty for none) and `policy`.
+        """
+        ...
+
+    async def lock_limits(self, c: Any, names: list[int]) -> None:
+        """Wait for whoever else admits runs to these limits; names in ascending order."""
+        ...
+
+    async def count_running(self, c: Any, rows: list[tuple[Any, ...]]) -> list[int]: ...
+
+    async def rates(self, c: Any, rows: list[tuple[Any, ...]]) -> list[Any]: ...
+
+    async def spend(self, c: Any, rows: list[tuple[Any, ...]]) -> None: ...
+
+    async def waiting(self, c: Any, rows: list[tuple[Any, ...]]) -> list[Any]:
+        """`id`, `priority`, `run_at` and the `place` (from 1) of the row that asked for it."""
+        ...
+
+    async def admit(self, c: Any, ids: list[UUID]) -> None: ...
+
+    async def hold_back(self, c: Any, rows: list[tuple[Any, ...]]) -> None: ...
 
     async def mark_started(self, c: Any, rows: list[tuple[Any, ...]]) -> int: ...
 

@@ -16,11 +16,12 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from tickwright.model.plan import NONE_OPEN, Decision, Due, OpenRuns, Plan
-from tickwright.model.run import Cause, Claimed, RunStatus
+from tickwright.model.run import Cause, Claimed, Gate, RunStatus
 from tickwright.model.schedule import Misfire, Overlap
 from tickwright.model.scope import Scope
 from tickwright.store.base import Fired, Offer, PlanDue, Undone
 from tickwright.store.database import Database, Statements, new_id
+from tickwright.store.limits import limit_key
 from tickwright.store.overlapping import advance_lines
 from tickwright.store.policies import (
     DEFAULT_PRIORITY,
@@ -119,7 +120,9 @@ class _Batch:
     def _add(self, row: Any, decision: Decision) -> None:
         run_id = new_id()
         fired = decision.status is RunStatus.QUEUED
-        claim = fired and decision.gate is None and self._fits(row)
+        key = _limit_key(row) if fired and row["policy"] is not None else None
+        gate = decision.gate or (Gate.LIMIT if key is not None else None)
+        claim = fired and gate is None and self._fits(row)
         if claim:
             self._room -= 1
             self._claims.append((run_id, row, decision.nominal_at))
@@ -143,7 +146,8 @@ class _Batch:
                 row["priority"] or DEFAULT_PRIORITY,
                 self._offer.worker_id if claim and self._offer else None,
                 1 if claim else 0,
-                decision.gate,
+                gate,
+                key,
             )
         )
 
@@ -183,6 +187,11 @@ def _due(row: Any, opened: Mapping[UUID, OpenRuns]) -> Due:
         overlap=_OVERLAPS[row["overlap"]],
         overlap_limit=row["overlap_limit"],
     )
+
+
+def _limit_key(row: Any) -> str | None:
+    policy = policy_from_text(row["policy"])
+    return limit_key(policy, from_json(row["payload"])) if policy.limited else None
 
 
 def _cursor(plan: Plan) -> tuple[Any, ...]:

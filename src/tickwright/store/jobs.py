@@ -10,12 +10,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tickwright.model.errors import Conflict
-from tickwright.model.job import Job, policy_from_json, policy_to_json
+from tickwright.model.job import DEFAULT_POLICY, Job, policy_from_json, policy_to_json
 from tickwright.model.page import Page
 from tickwright.model.scope import Scope
 from tickwright.store.base import DecideJob
 from tickwright.store.changes import insert_change
 from tickwright.store.database import Database
+from tickwright.store.limits import mark_limited
 from tickwright.store.listing import contains, page
 
 _RACES = 3
@@ -72,6 +73,11 @@ class SqlJobs:
         else:
             await c.execute(sa.update(t).where(t.c.id == current.id).values(_columns(edit.job)))
         await insert_change(c, self._database.tables, edit.change)
+        before = DEFAULT_POLICY if current is None else current.policy
+        after = DEFAULT_POLICY if edit.deletes else edit.job.policy
+        if before.limited or after.limited:
+            await mark_limited(c, self._database.tables, scope, key, before, after)
+            await self._database.notify(c, "ready")
         return edit.job
 
     def _one(self, scope: Scope, key: str) -> sa.Select[Any]:

@@ -73,7 +73,8 @@ async def let_go(c: AsyncConnection, t: Tables, among: Collection[UUID]) -> int:
     went = sa.update(r).where(
         r.c.id.in_(sa.select(first.c.id).where(first.c.place == 1)), sa.text(IN_LINE)
     )
-    return int((await c.execute(went.values(gate=None))).rowcount)
+    gate = sa.case((r.c.limit_key.is_not(None), "limit"))
+    return int((await c.execute(went.values(gate=gate))).rowcount)
 
 
 def _free(t: Tables) -> tuple[sa.ColumnExpressionArgument[bool], ...]:

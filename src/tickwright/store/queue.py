@@ -20,6 +20,7 @@ from tickwright.model.schedule import Overlap
 from tickwright.store.base import EndLost, Offer
 from tickwright.store.database import Database, Statements
 from tickwright.store.firing import scope_of
+from tickwright.store.limits import Limits, limit_key
 from tickwright.store.overlapping import advance_lines
 from tickwright.store.policies import policy_from_text, target_from_text
 
@@ -35,6 +36,7 @@ class SqlQueue:
     def __init__(self, database: Database, statements: Statements) -> None:
         self._database = database
         self._sql = statements
+        self._limits = Limits(statements)
         self._lane = ""
 
     async def lift(self, now: datetime) -> int:
@@ -49,14 +51,26 @@ class SqlQueue:
         while len(claimed) < offer.slots:
             asked = replace(offer, slots=offer.slots - len(claimed))
             async with self._database.hot() as c:
+                opened = await self._limits.open(c, asked, now)
                 rows = await self._sql.take(c, self._lane, asked, now)
-            claimed += [_claimed(row) for row in rows]
+                if opened is not None:
+                    await opened.close({row["id"] for row in rows})
+                taken = await self._within_limits(c, [_claimed(row) for row in rows])
+            claimed += taken
             if rows:
                 self._lane = rows[-1]["scope_key"]
             # Each lane gave at most its share: what others left over is asked for again.
             if len({row["scope_key"] for row in rows}) < 2:
                 break
         return claimed
+
+    async def _within_limits(self, c: Any, taken: list[Claimed]) -> list[Claimed]:
+        """Without those that were made before their job had limits: they wait for those now."""
+        free = [run for run in taken if run.limit_key is None and run.policy.limited]
+        if not free:
+            return taken
+        await self._sql.hold_back(c, [(r.id, limit_key(r.policy, r.payload)) for r in free])
+        return [run for run in taken if run not in free]
 
     async def started(self, runs: Sequence[Claimed]) -> int:
         rows = [(r.id, r.attempt, r.lease_token, r.started_at) for r in runs]
@@ -105,7 +119,7 @@ class SqlQueue:
         if superseded:
             await self._sql.supersede(c, superseded)
         await self._count(c, [ending for ending in accepted if ending.final])
-        for topic in sorted({_topic(ending) for ending in accepted if not ending.final}):
+        for topic in sorted({_topic(e) for e in accepted if not e.final or e.run.policy.limited}):
             await self._sql.notify(c, topic)
         return set(ended)
 
@@ -141,7 +155,7 @@ def _one_per_lease(endings: Sequence[Ending]) -> list[Ending]:
 
 
 def _topic(ending: Ending) -> str:
-    """A next try without a time of its own may be claimed at once."""
+    """A next try without a time of its own may be claimed at once, as what waited for room."""
     return "ready" if ending.run_at is None else "due"
 
 
@@ -165,6 +179,7 @@ def _claimed(row: Any) -> Claimed:
         started_at=row["started_at"],
         worker_id=row["worker_id"],
         serial=row["overlap"] in _SERIAL,
+        limit_key=row["limit_key"],
     )
 
 

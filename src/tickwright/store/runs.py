@@ -23,7 +23,7 @@ from tickwright.store.cancelling import ask_to_stop, cancel_queued
 from tickwright.store.database import Database, new_id
 from tickwright.store.listing import is_named, page
 from tickwright.store.overlapping import advance_lines, make_way, open_runs
-from tickwright.store.settling import queue_and_priority, unstarted
+from tickwright.store.settling import limit_gate, of_its_job, unstarted
 
 T = TypeVar("T")
 
@@ -229,12 +229,14 @@ class SqlRuns:
             "own_key": f"{'r' if new.cause is Cause.REPLAY else 'm'}:{run_id}",
             "request_key": new.request_key,
             "status": "queued",
-            "gate": gate,
             "triggered_by": new.triggered_by,
-            **await queue_and_priority(c, self._tables, does["scope_key"], does["job_key"]),
         }
         if new.payload is not None:
             values["payload"] = new.payload
+        values |= await of_its_job(
+            c, self._tables, values["scope_key"], values["job_key"], values["payload"]
+        )
+        values["gate"] = gate or limit_gate(values)
         await c.execute(sa.insert(self._tables.runs).values(values))
         await self._database.notify(c, "ready")
         return run_id
@@ -326,6 +328,7 @@ def run_from(row: Any) -> Run:
         request_key=row.request_key,
         cancel_requested_at=row.cancel_requested_at,
         replay_of=row.replay_of,
+        limit_key=row.limit_key,
     )
 
 

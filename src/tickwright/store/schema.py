@@ -50,6 +50,8 @@ Json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=Tru
 OPEN = "status IN ('queued', 'running')"
 READY = "status = 'queued' AND gate IS NULL"
 WAITING = "status = 'queued' AND gate = 'time'"
+LIMITED = "status = 'queued' AND gate = 'limit'"
+USING = "status = 'running' AND limit_key IS NOT NULL"
 IN_LINE = "status = 'queued' AND gate = 'overlap'"
 RUNNING = "status = 'running'"
 
@@ -71,6 +73,7 @@ class Tables:
         self.workers = self._workers()
         self.changes = self._changes()
         self.duties = self._duties()
+        self.rates = self._rates()
 
     def _table(self, name: str, *items: sa.schema.SchemaItem) -> sa.Table:
         return sa.Table(self.prefix + name, self.metadata, *items)
@@ -211,6 +214,7 @@ class Tables:
             sa.Column("triggered_by", sa.Text),
             sa.Column("cancel_requested_at", Moment),
             sa.Column("replay_of", sa.Uuid),
+            sa.Column("limit_key", sa.Text),
             *self._run_indexes(),
         )
 
@@ -227,6 +231,13 @@ class Tables:
             self._index("runs_claim", "scope_key", sa.text("priority DESC"), "run_at", where=READY),
             self._index("runs_waiting", "run_at", where=WAITING),
             self._index("runs_in_line", "schedule_id", where=IN_LINE),
+            self._index(
+                "runs_limited",
+                *("scope_key", "job_key", "limit_key", "queue", sa.text("coalesce(handler, '')")),
+                *(sa.text("priority DESC"), "run_at"),
+                where=LIMITED,
+            ),
+            self._index("runs_using", "scope_key", "job_key", "limit_key", where=USING),
             self._index("runs_open", "schedule_id", where=OPEN),
             self._index("runs_running", "worker_id", where=RUNNING),
             self._index("runs_history", "scope_key", "id"),
@@ -287,4 +298,17 @@ class Tables:
             sa.Column("name", sa.Text, primary_key=True),
             sa.Column("holder", sa.Uuid, nullable=False),
             sa.Column("until", Moment, nullable=False),
+        )
+
+    def _rates(self) -> sa.Table:
+        return self._table(
+            "rates",
+            sa.Column("scope_key", sa.Text, primary_key=True),
+            sa.Column("job_key", sa.Text, primary_key=True),
+            sa.Column("limit_key", sa.Text, primary_key=True),
+            sa.Column("used", Json, nullable=False),
+            sa.Column("opens_at", Moment),
+            sa.Column("expires_at", Moment, nullable=False),
+            self._index("rates_opening", "opens_at", where="opens_at IS NOT NULL"),
+            self._index("rates_expiry", "expires_at"),
         )

@@ -6,7 +6,7 @@ rule, so no edit, pause or cancellation drops an occurrence that was due before 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,14 +14,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tickwright.model.json import dumps
+from tickwright.model.job import DEFAULT_POLICY, policy_from_json
+from tickwright.model.json import JsonObject, dumps
 from tickwright.model.plan import Decision, Due, Plan
-from tickwright.model.run import RunStatus
+from tickwright.model.run import Gate, RunStatus
 from tickwright.model.schedule import Cursor, Schedule
 from tickwright.store.base import Settle
 from tickwright.store.database import new_id
+from tickwright.store.limits import limit_key
 from tickwright.store.overlapping import let_go, make_way, open_runs
-from tickwright.store.policies import DEFAULT_PRIORITY, DEFAULT_QUEUE
 from tickwright.store.schema import Tables
 from tickwright.store.statements import inserting
 
@@ -42,16 +43,18 @@ async def settled(c: AsyncConnection, t: Tables, schedule: Schedule, by: Settle)
     return schedule
 
 
-async def queue_and_priority(
-    c: AsyncConnection, t: Tables, scope_key: str, job_key: str
+async def of_its_job(
+    c: AsyncConnection, t: Tables, scope_key: str, job_key: str, payload: JsonObject
 ) -> dict[str, Any]:
     """What a run takes over from its job when it is made."""
     j = t.jobs
-    asked = sa.select(j.c.queue, j.c.priority).where(j.c.scope_key == scope_key, j.c.key == job_key)
-    job = (await c.execute(asked)).one_or_none()
+    asked = sa.select(j.c.policy).where(j.c.scope_key == scope_key, j.c.key == job_key)
+    stored = (await c.execute(asked)).scalar_one_or_none()
+    policy = DEFAULT_POLICY if stored is None else policy_from_json(stored)
     return {
-        "queue": job.queue if job else DEFAULT_QUEUE,
-        "priority": job.priority if job else DEFAULT_PRIORITY,
+        "queue": policy.queue,
+        "priority": policy.priority,
+        "limit_key": limit_key(policy, payload),
     }
 
 
@@ -68,6 +71,12 @@ def unstarted(nominal_at: datetime) -> dict[str, Any]:
         "items_succeeded": 0,
         "items_failed": 0,
     }
+
+
+def limit_gate(row: Mapping[str, Any]) -> Gate | None:
+    """The gate of a new run that waits for nothing but the limits of its job."""
+    waits = row["status"] == RunStatus.QUEUED and row["limit_key"] is not None
+    return Gate.LIMIT if waits else None
 
 
 async def _due(c: AsyncConnection, t: Tables, schedule: Schedule, due_at: datetime) -> Due:
@@ -108,9 +117,11 @@ async def _insert(
         "handler": schedule.handler,
         "cause": "schedule",
         "own_key": "",
-        **await queue_and_priority(c, t, schedule.scope.key, schedule.job_key),
+        **await of_its_job(c, t, schedule.scope.key, schedule.job_key, schedule.payload),
     }
     rows = [common | unstarted(each.nominal_at) | _row(schedule, each) for each in decisions]
+    for row in rows:
+        row["gate"] = row["gate"] or limit_gate(row)
     statement = inserting(c, t.runs).on_conflict_do_nothing(
         index_elements=["schedule_id", "nominal_at", "own_key"]
     )

@@ -119,6 +119,14 @@ class Case:
         return found
 
     @cached_property
+    def runs_of_job(self) -> dict[tuple[str, str], list[Run]]:
+        """Runs by scope and job."""
+        found: dict[tuple[str, str], list[Run]] = defaultdict(list)
+        for run in self.runs.values():
+            found[run.first["scope_key"], run.first["job_key"]].append(run)
+        return found
+
+    @cached_property
     def lives(self) -> dict[str, Life]:
         """What the clients know of each schedule, by its id; the unborn by their key."""
         ids = self.ids_by_key

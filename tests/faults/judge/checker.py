@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tests.faults.judge import decisions, lateness, leases, writes
+from tests.faults.judge import decisions, lateness, leases, limits, writes
 from tests.faults.judge.case import Case, Violation
 from tests.faults.judge.history import History
 
@@ -25,7 +25,10 @@ CHECKS: tuple[Callable[[Case], Iterable[Violation]], ...] = (
     leases.quiet,
     lateness.never_early,
     lateness.explained,
+    limits.held,
     writes.acknowledged,
+    writes.repeated,
+    writes.stopped,
     writes.final_once_ended,
     writes.counters,
     writes.exits,

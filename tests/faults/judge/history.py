@@ -16,14 +16,19 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 
+OF_RUNS = ("trigger", "retry", "stop")
+"""Operations that leave their schedule as it is."""
+
+
 @dataclass(frozen=True)
 class Operation:
     """One write by one client, and what it was told.
 
-    `kind` is create, edit, pause, resume, cancel, delete or trigger; `key` the schedule's key,
-    which one client alone writes, one operation after the other. `body` is what was asked for:
-    for create and edit a `trigger` in the API's words and `overlap`, `maxRuns`. `marker` is a
-    text of its own that the operation leaves in the database (an edit's description, a pause's
+    `kind` is create, edit, pause, resume, cancel or delete of a schedule, or one of `OF_RUNS`:
+    trigger, retry or stop (cancel) of its runs; `key` the schedule's key, which one client alone
+    writes, one operation after the other. `body` is what was asked for: for create and edit a
+    `trigger` in the API's words and `overlap`, `maxRuns`, for retry and stop the `run`. `marker` is
+    a text of its own that the operation leaves in the database (an edit's description, a pause's
     reason, a run's request key). `outcome` is `ok`, `fail` (refused: nothing was written) or
     `unknown` (an error or no answer: it may have been written). After an unknown one the client
     reads until it gets an answer, `seen_at` is when that was, and `seen` whether the operation
@@ -104,7 +109,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Setting:
-    """How the system was set up, for the bounds the judge goes by; durations in seconds."""
+    """How the system was set up, for the bounds the judge goes by; durations in seconds.
+
+    `limits` has for each job with limits how many of its runs may run at once (`concurrency`), how
+    many with the same key (`keyConcurrency`), and how many attempts begin (`starts`) in any stretch
+    of time (`per`).
+    """
 
     began_at: float
     quiet_at: float
@@ -112,6 +122,7 @@ class Setting:
     sweep: float
     attempts: int
     dialect: str
+    limits: dict[str, Row] = field(default_factory=dict)
 
 
 @dataclass

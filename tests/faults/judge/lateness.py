@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.faults.judge.case import Case, Run, Violation
+from tests.faults.judge.limits import stretches
 
 PROMPT = 5.0
 """Seconds from the nominal instant within which work starts while nothing is wrong."""
@@ -38,7 +39,8 @@ def starts(case: Case) -> Iterator[tuple[Run, float]]:
     for run in case.automatic:
         claims = run.claims()
         if claims:
-            yield run, claims[0].at - max(run.nominal, _asked_at(case, run), _line(case, run))
+            since = max(run.nominal, _asked_at(case, run), _line(case, run), _room(case, run))
+            yield run, claims[0].at - since
 
 
 def _line(case: Case, run: Run) -> float:
@@ -49,6 +51,19 @@ def _line(case: Case, run: Run) -> float:
     others = case.runs_of[run.first["schedule_id"]]
     ends = [each.ended_at for each in others if each.claims() and each is not run]
     return max((ended for ended in ends if ended <= began + _SEEN), default=run.nominal)
+
+
+def _room(case: Case, run: Run) -> float:
+    """When room came last in the limits of its job before it began."""
+    bounds = case.setting.limits.get(run.first.get("job_key", ""))
+    if bounds is None:
+        return run.nominal
+    began = run.claims()[0].at
+    same = case.runs_of_job[run.first["scope_key"], run.first["job_key"]]
+    others = [each for each in same if each is not run]
+    ends = [end for each in others for _, end in stretches(each)]
+    again = [each.at + bounds["per"] for o in others for each in o.claims() if "per" in bounds]
+    return max((at for at in [*ends, *again] if at <= began + _SEEN), default=run.nominal)
 
 
 def _asked_at(case: Case, run: Run) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.faults.judge.history import History, Operation
+from tests.faults.judge.history import OF_RUNS, History, Operation
 from tests.faults.judge.rules import epoch, instants
 
 NEVER = float("inf")
@@ -93,7 +93,7 @@ def _life(key: str, operations: Iterable[Operation]) -> Life:
     known: dict[str, Any] = {}
     for operation in operations:
         life.operations.append(operation)
-        if operation.kind != "trigger" and possible(operation):
+        if operation.kind not in OF_RUNS and possible(operation):
             known = _after(life, operation, known)
     return life
 

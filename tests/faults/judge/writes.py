@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.faults.judge.case import TERMINAL, Case, Violation
-from tests.faults.judge.history import Operation
+from tests.faults.judge.history import OF_RUNS, Operation
 from tests.faults.judge.model import NEVER, Life, applied, possible
 
 _ACTIONS = {"edit": "update"}
@@ -78,7 +78,7 @@ def _changes(case: Case) -> dict[str, list[dict[str, Any]]]:
 
 def _changed_once(life: Life, changes: list[dict[str, Any]]) -> Iterator[Violation]:
     """Changes and operations are one row after the other, with gaps only where one may be."""
-    left = [each for each in life.operations if each.kind != "trigger" and possible(each)]
+    left = [each for each in life.operations if each.kind not in OF_RUNS and possible(each)]
     for change in changes:
         while left and _action(left[0]) != change["action"] and not applied(left[0]):
             left.pop(0)
@@ -99,20 +99,54 @@ def _action(operation: Operation) -> str:
 def _triggered(case: Case, life: Life) -> Iterator[Violation]:
     made = Counter(run.first["request_key"] for run in case.runs.values())
     for operation in life.operations:
-        if operation.kind != "trigger":
+        if operation.kind not in ("trigger", "retry"):
             continue
         count = made[operation.marker]
         if count > 1:
-            yield Violation("doubled", f"{life.key}: trigger {operation.marker} made {count} runs")
+            yield Violation("doubled", f"{life.key}: {_told(operation)} made {count} runs")
         if count == 0 and operation.outcome == "ok":
-            yield Violation("lost write", f"{life.key}: trigger {operation.marker} made no run")
+            yield Violation("lost write", f"{life.key}: {_told(operation)} made no run")
         if count and operation.outcome == "fail":
-            yield Violation("changes", f"{life.key}: a refused trigger made a run")
+            yield Violation("changes", f"{life.key}: a refused {operation.kind} made a run")
+
+
+def repeated(case: Case) -> Iterator[Violation]:
+    """A run made by a retry points at the run that was to be repeated, which had ended."""
+    by_request = {run.first["request_key"]: run for run in case.runs.values()}
+    for life in case.lives.values():
+        for operation in life.operations:
+            again = by_request.get(operation.marker)
+            if operation.kind != "retry" or again is None:
+                continue
+            old = case.runs[operation.body["run"]]
+            if again.first["replay_of"] != old.id:
+                yield Violation("replay", f"{life.key}: {again} does not point at {old}")
+            if old.ended_at > again.born.seen_at:
+                yield Violation("replay", f"{life.key}: {again} repeats {old} before its end")
+
+
+def stopped(case: Case) -> Iterator[Violation]:
+    """What was acknowledged as cancelled never starts, and what runs was told to stop."""
+    for life in case.lives.values():
+        for operation in life.operations:
+            if operation.kind != "stop" or operation.outcome != "ok":
+                continue
+            run, said = case.runs[operation.body["run"]], operation.answer.get("status")
+            late = [each for each in run.claims() if each.at > (operation.answered_at or NEVER)]
+            if said == "cancelled" and late:
+                yield Violation("final", f"{life.key}: {run} started after it was cancelled")
+            asked = [e for e in run.entries() if e.new and e.new["cancel_requested_at"]]
+            if said == "running" and not asked:
+                yield Violation("lost write", f"{life.key}: {run} was never asked to stop")
+
+
+def _told(operation: Operation) -> str:
+    return f"{operation.kind} {operation.marker}"
 
 
 def _last_status(case: Case, schedule_id: str, life: Life) -> Iterator[Violation]:
     rows = [row for row in case.tables.get("schedules", []) if row["id"] == schedule_id]
-    last = next((each for each in reversed(life.operations) if each.kind != "trigger"), None)
+    last = next((each for each in reversed(life.operations) if each.kind not in OF_RUNS), None)
     if not rows or last is None or not applied(last) or (last.answered_at or NEVER) == NEVER:
         return
     (row,) = rows

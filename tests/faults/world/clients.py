@@ -19,6 +19,14 @@ import httpx
 from tests.faults.judge.history import Operation
 
 JOB = "sink"
+NARROW = "narrow"
+"""A job of which few runs may run at once, and one for each lane."""
+
+RATED = "rated"
+"""A job that may begin only so often."""
+
+LANE = "lane"
+_LANES = 5
 SERVICE = "sink"
 _TIMEOUT = httpx.Timeout(8, connect=2)
 _AGAIN_SECONDS = 0.1
@@ -42,7 +50,8 @@ class Habits:
 
     `work` draws the payload of a schedule, in the words of the sink's `Mood`; `shortest` and
     `longest` bound the seconds between two occurrences of a rule. Without `changes` schedules are
-    made and left alone, without `bounds` none has a greatest number of runs.
+    made and left alone, without `bounds` none has a greatest number of runs. `jobs` are what they
+    draw from, so often as they are named.
     """
 
     schedules: int = 8
@@ -55,6 +64,7 @@ class Habits:
     changes: bool = True
     bounds: bool = True
     overlaps: Sequence[str] = ("allow", "skip", "queue")
+    jobs: Sequence[str] = (JOB,) * 9 + (NARROW, NARROW, RATED)
 
 
 @dataclass
@@ -135,9 +145,10 @@ class Client:
     def _kind(self, mine: _Mine) -> str:
         """What to do with it; each write has an effect of its own that can be told from others."""
         if mine.status == "paused":
-            kinds = {"resume": 6, "trigger": 1, "delete": 1}
+            kinds = {"resume": 6, "trigger": 1, "retry": 1, "delete": 1}
         else:
             kinds = {"edit": 4, "pause": 3, "trigger": 4, "cancel": 1, "delete": 1}
+            kinds |= {"retry": 2, "stop": 2}
         if not self._habits.edits:
             kinds.pop("edit", None)
         return self._chance.choices(list(kinds), list(kinds.values()))[0]
@@ -145,7 +156,12 @@ class Client:
     async def _write(self, kind: str, mine: _Mine) -> None:
         self._count += 1
         marker = f"{self.name}/{self._count}"
-        operation = await self._sent(kind, mine.key, marker, self._body(kind))
+        body = self._body(kind)
+        if kind in _AT_RUNS and (run := await self._a_run(kind, mine.key)):
+            body = {"run": run}
+        elif kind in _AT_RUNS:
+            kind = "trigger"
+        operation = await self._sent(kind, mine.key, marker, body)
         if operation.outcome == "unknown":
             operation = await self._looked_up(operation)
             mine.doubt = None if operation.seen else kind
@@ -158,7 +174,8 @@ class Client:
     def _body(self, kind: str) -> dict[str, Any]:
         chance = self._chance
         if kind == "create":
-            body = self._rule() | {"payload": self._habits.work(chance)}
+            payload = self._habits.work(chance) | {LANE: chance.randrange(_LANES)}
+            body = self._rule() | {"payload": payload, "jobKey": chance.choice(self._habits.jobs)}
             if chance.random() < 0.15 and self._habits.bounds:
                 body["maxRuns"] = chance.randint(2, 12)
             return body
@@ -202,6 +219,17 @@ class Client:
         at = self._services.index(service)
         return self._services[(at + 1) % len(self._services)]
 
+    async def _a_run(self, kind: str, key: str) -> str | None:
+        """One of the schedule's runs that can be retried or stopped, if there is any."""
+        wanted = "&".join(f"status={status}" for status in _AT_RUNS[kind])
+        service = self._chance.choice(self._services)
+        try:
+            answer = await self._http.get(f"{service}/runs?scheduleId={key}&pageSize=5&{wanted}")
+        except httpx.TransportError:
+            return None
+        found = answer.json().get("data") if answer.status_code == 200 else []
+        return self._chance.choice(found)["id"].replace("-", "") if found else None
+
     async def _looked_up(self, operation: Operation) -> Operation:
         """Read until somebody answers whether the operation shows."""
         path, shows = _look(operation)
@@ -222,6 +250,12 @@ class Client:
         return operation
 
 
+_AT_RUNS = {
+    "retry": ("succeeded", "failed", "dead", "cancelled"),
+    "stop": ("queued", "running"),
+}
+"""What is done to a run rather than its schedule, and to runs of which statuses."""
+
 _STATUS = {
     "create": "active",
     "resume": "active",
@@ -241,7 +275,7 @@ def _request(
         "create": (
             "POST",
             "/schedules",
-            {"key": key, "jobKey": JOB, "target": target, "description": marker, **body},
+            {"key": key, "target": target, "description": marker, **body},
         ),
         "edit": ("PATCH", at, {"description": marker, **body}),
         "pause": ("POST", f"{at}/pause", {"reason": marker}),
@@ -249,6 +283,8 @@ def _request(
         "cancel": ("POST", f"{at}/cancel", {"reason": marker}),
         "delete": ("DELETE", at, None),
         "trigger": ("POST", f"{at}/trigger", {"requestId": marker, "force": True}),
+        "retry": ("POST", f"/runs/{body.get('run')}/retry", {"requestId": marker}),
+        "stop": ("POST", f"/runs/{body.get('run')}/cancel", None),
     }
     return requests[kind]
 
@@ -263,7 +299,9 @@ def _answered(operation: Operation, answer: httpx.Response) -> Operation:
 def _look(operation: Operation) -> tuple[str, Callable[[dict[str, Any]], bool]]:
     """Where to look for an operation, and whether what is found there shows it."""
     at, marker = f"/schedules/{operation.key}", operation.marker
-    if operation.kind == "trigger":
+    if operation.kind == "stop":
+        return f"/runs/{operation.body['run']}", _stopped
+    if operation.kind in ("trigger", "retry"):
         runs = f"/runs?scheduleId={operation.key}&pageSize={_MOST_RUNS}"
         return runs, lambda found: any(r["requestId"] == marker for r in found.get("data", []))
     tests: dict[str, Callable[[dict[str, Any]], bool]] = {
@@ -275,6 +313,10 @@ def _look(operation: Operation) -> tuple[str, Callable[[dict[str, Any]], bool]]:
         "delete": lambda found: found == {},
     }
     return at, tests[operation.kind]
+
+
+def _stopped(found: dict[str, Any]) -> bool:
+    return found.get("status") == "cancelled" or bool(found.get("cancelRequestedAt"))
 
 
 def _kept(found: dict[str, Any]) -> dict[str, Any]:

@@ -141,6 +141,19 @@ def pause_outside_the_transaction() -> None:
     _patch(SqlFiring, "fire", fire)
 
 
+def limits_without_a_lock() -> None:
+    """Count what runs and let more of it go, whoever else does the same just then."""
+    counted = PostgresStatements.count_running
+
+    async def count(self: PostgresStatements, c: Any, rows: list[tuple[Any, ...]]) -> list[int]:
+        found = await counted(self, c, rows)
+        await asyncio.sleep(GAP_SECONDS)
+        return found
+
+    hot._SQL["lock_limits"] = "SELECT 1 FROM unnest($1::bigint[])"
+    _patch(PostgresStatements, "count_running", count)
+
+
 BUGS: dict[str, Callable[[], None]] = {
     "no-unique-key": no_unique_key,
     "cursor-first": cursor_first,
@@ -150,6 +163,7 @@ BUGS: dict[str, Callable[[], None]] = {
     "success-before-send": success_before_send,
     "counter-in-memory": counter_in_memory,
     "pause-outside-the-transaction": pause_outside_the_transaction,
+    "limits-without-a-lock": limits_without_a_lock,
 }
 CONTROLS: dict[str, Callable[[], None]] = {"blocking-work": blocking_work}
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import sqlalchemy as sa
 
@@ -22,12 +22,12 @@ from tests.databases import migrate, sqlite_url
 from tests.faults.judge.history import Exit, Fault, History, Operation, Setting
 from tests.faults.ledger import connected
 from tests.faults.world import journal
-from tests.faults.world.clients import JOB, Habits
+from tests.faults.world.clients import JOB, LANE, NARROW, RATED, Habits
 from tests.faults.world.cluster import Cluster, free_port
 from tests.faults.world.processes import Process, command_line
 from tests.faults.world.proxy import Proxy
 from tests.faults.world.sink import Sink
-from tickwright.model.job import Backoff, Policy, policy_to_json
+from tickwright.model.job import Backoff, Policy, Rate, policy_to_json
 from tickwright.model.scope import Scope
 from tickwright.store.database import new_id
 
@@ -36,6 +36,11 @@ _TENANT = "default"
 _READY_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
 _MOST_LOST = 20
+LIMITS: dict[str, dict[str, Any]] = {
+    NARROW: {"concurrency": 3, "keyConcurrency": 1},
+    RATED: {"starts": 10, "per": 2.0},
+}
+"""The limits of the jobs that have some, as the judge reads them."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ class System:
             stack.callback(self._end_all)
             await stack.enter_async_context(self.sink)
             self.url = await self._database(stack)
-            await self._define_job()
+            await self._define_jobs()
             if self.settings.prepare is not None:
                 await self.settings.prepare(self.url)
             self._lay_out()
@@ -186,6 +191,7 @@ class System:
                 sweep=settings.sweep,
                 attempts=settings.attempts,
                 dialect=settings.dialect,
+                limits=LIMITS,
             ),
             operations=list(self.operations),
             faults=list(self.faults),
@@ -204,23 +210,25 @@ class System:
         await journal.install(url)
         return url
 
-    async def _define_job(self) -> None:
-        policy = Policy(
+    async def _define_jobs(self) -> None:
+        base = Policy(
             max_attempts=self.settings.attempts,
             backoff=Backoff(base=timedelta(seconds=0.4), cap=timedelta(seconds=2)),
             max_lost=_MOST_LOST,
         )
-        values = {
-            "id": new_id(),
-            "scope_key": Scope(_TENANT).key,
-            "key": JOB,
-            "queue": policy.queue,
-            "priority": policy.priority,
-            "policy": policy_to_json(policy),
-            "version": 1,
+        narrow, rated = LIMITS[NARROW], LIMITS[RATED]
+        policies = {
+            JOB: base,
+            NARROW: replace(
+                base,
+                concurrency=narrow["concurrency"],
+                key_concurrency=narrow["keyConcurrency"],
+                concurrency_key=LANE,
+            ),
+            RATED: replace(base, rate=Rate(rated["starts"], timedelta(seconds=rated["per"]))),
         }
         async with connected(self.url) as (c, t):
-            await c.execute(sa.insert(t.jobs).values(values))
+            await c.execute(sa.insert(t.jobs), [_job(*each) for each in policies.items()])
             await c.commit()
 
     def _lay_out(self) -> None:
@@ -275,6 +283,18 @@ class System:
     def _end_all(self) -> None:
         for process in self.processes.values():
             process.end()
+
+
+def _job(key: str, policy: Policy) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "scope_key": Scope(_TENANT).key,
+        "key": key,
+        "queue": policy.queue,
+        "priority": policy.priority,
+        "policy": policy_to_json(policy),
+        "version": 1,
+    }
 
 
 def now() -> float:

@@ -285,6 +285,47 @@ def test_a_downtime_over_the_end_fires_the_last_occurrence_before_it() -> None:
     assert (made.spent, made.next_run_at) == (True, None)
 
 
+# Making up for what was missed
+
+ALL: dict[str, Any] = {"misfire": Misfire.FIRE_ALL, "overlap": Overlap.ALLOW}
+
+
+def test_fire_all_makes_up_for_each_occurrence_oldest_first() -> None:
+    made = plan(due(**ALL), HOURLY, NINE + 3.5 * HOUR)
+    assert decided(made) == [(NINE + n * HOUR, QUEUED, None, 1) for n in range(4)]
+    assert (made.fired_count, made.next_run_at) == (4, NINE + 4 * HOUR)
+
+
+def test_fire_all_goes_back_a_day_and_no_further() -> None:
+    made = plan(due(**ALL), HOURLY, NINE + 2 * DAY)
+    assert decided(made)[0] == (NINE, MISSED, "catchup_window", 24)
+    assert fired(made) == [NINE + n * HOUR for n in range(24, 49)]
+
+
+def test_fire_all_makes_up_for_the_newest_hundred() -> None:
+    """What is on time comes on top."""
+    made = plan(due(**ALL), every("1m", anchor=NINE), NINE + 10 * HOUR)
+    assert decided(made)[0] == (NINE, MISSED, "catchup_window", 499)
+    assert fired(made) == [NINE + n * MINUTE for n in range(499, 601)]
+
+
+@pytest.mark.parametrize("spare", [0, 1, 50, 99, 100])
+def test_the_newest_hundred_are_the_same_however_a_backlog_is_cut(spare: int) -> None:
+    """A backlog of two parts whose second has so many late moments."""
+    moments = MAX_MOMENTS + spare + 61
+    now = NINE + (moments - 1) * SECOND
+    made = plan(due(**ALL), SECONDLY, now)
+    rest = plan(due(next_run_at=made.next_run_at, **ALL), SECONDLY, now)
+    late = [m for m in fired(made) + fired(rest) if now - m > MINUTE]
+    assert late == [NINE + n * SECOND for n in range(moments - 161, moments - 61)]
+    assert sum(d.count for d in made.decisions + rest.decisions) == moments
+
+
+def test_a_bound_on_runs_also_bounds_what_is_made_up_for() -> None:
+    made = plan(due(max_runs=2, **ALL), HOURLY, NINE + 5 * HOUR)
+    assert (fired(made), made.spent) == ([NINE, NINE + HOUR], True)
+
+
 @pytest.mark.parametrize("late", [timedelta(0), MINUTE, 30 * DAY, 4000 * DAY])
 @pytest.mark.parametrize("misfire", Misfire)
 def test_a_single_time_runs_however_late_it_is(late: timedelta, misfire: Misfire) -> None:

@@ -47,7 +47,7 @@ def refused_field(error: pytest.ExceptionInfo[InvalidInput]) -> str:
         ({"max_runs": True}, "maxRuns"),
         ({"max_runs": "3"}, "maxRuns"),
         ({"max_runs": 2**62}, "maxRuns"),
-        ({"misfire": "fire_all"}, "misfire"),
+        ({"misfire": "fire_some"}, "misfire"),
         ({"misfire": []}, "misfire"),
         ({"misfire": None}, "misfire"),
         ({"overlap": "sometimes"}, "overlap"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -50,8 +51,34 @@ class PostgresStatements:
         return moment
 
     async def lift(self, c: Any, now: datetime) -> int:
-        status: str = await c.execute(_SQL["lift"], now)
-        return int(status.rpartition(" ")[2])
+        return int(await c.fetchval(_SQL["lift"], now))
+
+    async def limited(self, c: Any, after: Sequence[str], most: int) -> list[Any]:
+        rows: list[Any] = await c.fetch(_SQL["limited"], *after, most)
+        return rows
+
+    async def lock_limits(self, c: Any, names: list[int]) -> None:
+        await c.execute(_SQL["lock_limits"], names)
+
+    async def count_running(self, c: Any, rows: list[tuple[Any, ...]]) -> list[int]:
+        return [row[0] for row in await c.fetch(_SQL["count_running"], _json(rows))]
+
+    async def rates(self, c: Any, rows: list[tuple[Any, ...]]) -> list[Any]:
+        found: list[Any] = await c.fetch(_SQL["rates"], _json(rows))
+        return found
+
+    async def spend(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
+        await c.execute(_SQL["spend"], _json(rows))
+
+    async def waiting(self, c: Any, rows: list[tuple[Any, ...]]) -> list[Any]:
+        found: list[Any] = await c.fetch(_SQL["waiting"], _json(rows))
+        return found
+
+    async def admit(self, c: Any, ids: list[UUID]) -> None:
+        await c.execute(_SQL["admit"], ids)
+
+    async def hold_back(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
+        await c.execute(_SQL["hold_back"], _json(rows))
 
     async def take(self, c: Any, lane: str, offer: Offer, now: datetime) -> list[Any]:
         rows: list[Any] = await c.fetch(

@@ -57,18 +57,19 @@ SELECT EXISTS (
 INSERT INTO tickwright.runs (
   id, scope_key, schedule_id, job_key, queue, priority, handler, cause, own_key, status, reason,
   gate, nominal_at, through_at, count, run_at, target, payload, attempt, lost_count, worker_id,
-  lease_token, items_processed, items_succeeded, items_failed
+  lease_token, items_processed, items_succeeded, items_failed, limit_key
 )
 SELECT u.id, s.scope_key, s.id, s.job_key, u.queue, u.priority, s.handler, 'schedule', '',
        u.status, u.reason, u.gate, u.nominal_at, u.through_at, u.count, u.nominal_at,
        CASE WHEN u.fired THEN s.target END, CASE WHEN u.fired THEN s.payload END,
-       1, 0, u.worker_id, u.lease_token, 0, 0, 0
+       1, 0, u.worker_id, u.lease_token, 0, 0, 0, u.limit_key
 FROM (
   SELECT (v ->> 0)::uuid AS id, (v ->> 1)::uuid AS schedule_id, v ->> 2 AS status,
          v ->> 3 AS reason, (v ->> 4)::timestamptz AS nominal_at,
          (v ->> 5)::timestamptz AS through_at, (v ->> 6)::int AS count, (v ->> 7)::bool AS fired,
          v ->> 8 AS queue, (v ->> 9)::smallint AS priority, (v ->> 10)::uuid AS worker_id,
-         (v ->> 11)::int AS lease_token, v ->> 12 AS gate
+         (v ->> 11)::int AS lease_token, v ->> 12 AS gate,
+         v ->> 13 AS limit_key
   FROM jsonb_array_elements($1::jsonb) v
 ) u
 JOIN tickwright.schedules s ON s.id = u.schedule_id
@@ -119,7 +120,8 @@ UPDATE tickwright.schedule_cursors c SET spent = false FROM ended WHERE c.schedu
 -- name: next_due
 SELECT least(
   (SELECT min(next_run_at) FROM tickwright.schedule_cursors WHERE next_run_at IS NOT NULL),
-  (SELECT min(run_at) FROM tickwright.runs WHERE status = 'queued' AND gate = 'time')
+  (SELECT min(run_at) FROM tickwright.runs WHERE status = 'queued' AND gate = 'time'),
+  (SELECT min(opens_at) FROM tickwright.rates WHERE opens_at IS NOT NULL)
 )
 
 -- name: lift
@@ -127,8 +129,13 @@ WITH ready AS (
   SELECT id FROM tickwright.runs
   WHERE status = 'queued' AND gate = 'time' AND run_at <= $1
   ORDER BY run_at LIMIT 1000 FOR UPDATE SKIP LOCKED
+), lifted AS (
+  UPDATE tickwright.runs r SET gate = CASE WHEN r.limit_key IS NOT NULL THEN 'limit' END
+  FROM ready WHERE r.id = ready.id RETURNING 1
+), opened AS (
+  UPDATE tickwright.rates SET opens_at = NULL WHERE opens_at <= $1 RETURNING 1
 )
-UPDATE tickwright.runs r SET gate = NULL FROM ready WHERE r.id = ready.id
+SELECT (SELECT count(*) FROM lifted) + (SELECT count(*) FROM opened)
 
 -- name: take
 -- Tenants take turns: lanes are found by skipping from key to key in the claim index, starting
@@ -188,13 +195,94 @@ WITH RECURSIVE ahead AS (
   FROM picked WHERE r.id = picked.id
   RETURNING r.id, r.scope_key, r.schedule_id, r.job_key, r.cause, r.nominal_at, r.run_at,
             r.target::text AS target, r.payload::text AS payload, r.attempt, r.lease_token,
-            r.lost_count, r.triggered_by, r.started_at, r.worker_id, r.priority
+            r.lost_count, r.triggered_by, r.started_at, r.worker_id, r.limit_key, r.priority
 )
 SELECT t.*, s.key AS schedule_key, s.overlap, j.policy::text AS policy
 FROM taken t
 LEFT JOIN tickwright.schedules s ON s.id = t.schedule_id
 LEFT JOIN tickwright.jobs j ON j.scope_key = t.scope_key AND j.key = t.job_key
 ORDER BY t.scope_key <= $1, t.scope_key, t.priority DESC, t.run_at
+
+-- name: limited
+-- Groups of runs that wait for the same limits and the same worker, found by skipping from group
+-- to group in their index, from after the given one.
+WITH RECURSIVE groups AS (
+  (SELECT scope_key, job_key, limit_key, queue, coalesce(handler, '') AS handler
+   FROM tickwright.runs
+   WHERE status = 'queued' AND gate = 'limit'
+     AND (scope_key, job_key, limit_key, queue, coalesce(handler, '')) > ($1, $2, $3, $4, $5)
+   ORDER BY scope_key, job_key, limit_key, queue, coalesce(handler, '') LIMIT 1)
+  UNION ALL
+  SELECT n.* FROM groups g
+  CROSS JOIN LATERAL (
+    SELECT scope_key, job_key, limit_key, queue, coalesce(handler, '') AS handler
+    FROM tickwright.runs
+    WHERE status = 'queued' AND gate = 'limit'
+      AND (scope_key, job_key, limit_key, queue, coalesce(handler, ''))
+          > (g.scope_key, g.job_key, g.limit_key, g.queue, g.handler)
+    ORDER BY scope_key, job_key, limit_key, queue, coalesce(handler, '') LIMIT 1
+  ) n
+)
+SELECT g.*, j.policy::text AS policy
+FROM (SELECT * FROM groups LIMIT $6) g
+LEFT JOIN tickwright.jobs j ON j.scope_key = g.scope_key AND j.key = g.job_key
+
+-- name: lock_limits
+-- Whoever admits runs to the same limits takes turns; what it counts then is what there is.
+SELECT pg_advisory_xact_lock(name) FROM unnest($1::bigint[]) name
+
+-- name: count_running
+-- How much of each limit is in use, in the order of the rows: [kind, scope or tenant, job, key].
+SELECT CASE v ->> 0
+  WHEN 'job' THEN (
+    SELECT count(*) FROM tickwright.runs
+    WHERE status = 'running' AND limit_key IS NOT NULL
+      AND scope_key = v ->> 1 AND job_key = v ->> 2)
+  WHEN 'key' THEN (
+    SELECT count(*) FROM tickwright.runs
+    WHERE status = 'running' AND limit_key IS NOT NULL
+      AND scope_key = v ->> 1 AND job_key = v ->> 2 AND limit_key = v ->> 3)
+  ELSE (
+    SELECT count(*) FROM tickwright.runs
+    WHERE status = 'running' AND split_part(scope_key, '/', 1) = v ->> 1)
+  END AS running
+FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY e (v, n) ORDER BY n
+
+-- name: rates
+SELECT r.scope_key, r.job_key, r.limit_key, r.used::text AS used, r.opens_at
+FROM jsonb_array_elements($1::jsonb) v
+JOIN tickwright.rates r
+  ON r.scope_key = v ->> 0 AND r.job_key = v ->> 1 AND r.limit_key = v ->> 2
+
+-- name: spend
+INSERT INTO tickwright.rates (scope_key, job_key, limit_key, used, opens_at, expires_at)
+SELECT v ->> 0, v ->> 1, v ->> 2, v -> 3, (v ->> 4)::timestamptz, (v ->> 5)::timestamptz
+FROM jsonb_array_elements($1::jsonb) v
+ON CONFLICT (scope_key, job_key, limit_key) DO UPDATE
+SET used = excluded.used, opens_at = excluded.opens_at, expires_at = excluded.expires_at
+
+-- name: waiting
+-- The first of each group that may go: [scope, job, key, queue, handler, how many].
+SELECT r.id, r.priority, r.run_at, e.n::int AS place
+FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY e (v, n)
+CROSS JOIN LATERAL (
+  SELECT id, priority, run_at FROM tickwright.runs
+  WHERE status = 'queued' AND gate = 'limit' AND scope_key = v ->> 0 AND job_key = v ->> 1
+    AND limit_key = v ->> 2 AND queue = v ->> 3 AND coalesce(handler, '') = v ->> 4
+  ORDER BY priority DESC, run_at
+  LIMIT (v ->> 5)::int
+  FOR UPDATE SKIP LOCKED
+) r
+
+-- name: admit
+UPDATE tickwright.runs SET gate = NULL WHERE id = ANY($1::uuid[])
+
+-- name: hold_back
+-- What was let through or even claimed in this very transaction waits again: [id, limit key].
+UPDATE tickwright.runs r
+SET status = 'queued', gate = 'limit', worker_id = NULL, limit_key = v ->> 1
+FROM jsonb_array_elements($1::jsonb) v
+WHERE r.id = (v ->> 0)::uuid
 
 -- name: mark_started
 UPDATE tickwright.runs r SET started_at = u.started_at
@@ -212,8 +300,9 @@ WHERE r.id = u.id AND r.status = 'running' AND r.attempt = u.attempt
 UPDATE tickwright.runs r
 SET status = CASE WHEN u.status = 'queued' AND r.cancel_requested_at IS NOT NULL
                   THEN 'cancelled' ELSE u.status END,
-    gate = CASE WHEN u.status = 'queued' AND u.run_at IS NOT NULL
-                 AND r.cancel_requested_at IS NULL THEN 'time' END,
+    gate = CASE WHEN u.status <> 'queued' OR r.cancel_requested_at IS NOT NULL THEN NULL
+                WHEN u.run_at IS NOT NULL THEN 'time'
+                WHEN r.limit_key IS NOT NULL THEN 'limit' END,
     run_at = CASE WHEN r.cancel_requested_at IS NULL THEN coalesce(u.run_at, r.run_at)
                   ELSE r.run_at END,
     attempt = CASE WHEN r.cancel_requested_at IS NULL THEN u.next_attempt ELSE r.attempt END,
@@ -302,8 +391,8 @@ SET succeeded = t.succeeded + excluded.succeeded, failed = t.failed + excluded.f
 -- name: held
 SELECT r.id, r.scope_key, r.schedule_id, r.job_key, r.cause, r.nominal_at, r.run_at,
        r.target::text AS target, r.payload::text AS payload, r.attempt, r.lease_token,
-       r.lost_count, r.triggered_by, r.started_at, r.worker_id, s.key AS schedule_key,
-       s.overlap, j.policy::text AS policy
+       r.lost_count, r.triggered_by, r.started_at, r.worker_id, r.limit_key,
+       s.key AS schedule_key, s.overlap, j.policy::text AS policy
 FROM tickwright.runs r
 LEFT JOIN tickwright.schedules s ON s.id = r.schedule_id
 LEFT JOIN tickwright.jobs j ON j.scope_key = r.scope_key AND j.key = r.job_key
@@ -313,8 +402,8 @@ WHERE r.status = 'running' AND r.worker_id = $1
 -- Runs in the hands of a worker whose lease is over, however it ended.
 SELECT r.id, r.scope_key, r.schedule_id, r.job_key, r.cause, r.nominal_at, r.run_at,
        r.target::text AS target, r.payload::text AS payload, r.attempt, r.lease_token,
-       r.lost_count, r.triggered_by, r.started_at, r.worker_id, s.key AS schedule_key,
-       s.overlap, j.policy::text AS policy
+       r.lost_count, r.triggered_by, r.started_at, r.worker_id, r.limit_key,
+       s.key AS schedule_key, s.overlap, j.policy::text AS policy
 FROM tickwright.runs r
 LEFT JOIN tickwright.workers w ON w.id = r.worker_id
 LEFT JOIN tickwright.schedules s ON s.id = r.schedule_id

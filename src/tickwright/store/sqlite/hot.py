@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from tickwright.store.statements import load
 
 _SQL = load(__package__ or "tickwright.store.sqlite")
 _IDS = ("id", "schedule_id", "worker_id")
-_MOMENTS = ("next_run_at", "ends_at", "nominal_at", "run_at", "started_at")
+_MOMENTS = ("next_run_at", "ends_at", "nominal_at", "run_at", "started_at", "opens_at")
 _READ: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(_IDS, UUID),
     **dict.fromkeys(_MOMENTS, from_micros),
@@ -97,7 +97,33 @@ class SqliteStatements:
         return None if micros is None else from_micros(micros)
 
     async def lift(self, c: Any, now: datetime) -> int:
-        return len(await _rows(c, "lift", to_micros(now)))
+        opened = await _run(c, "open_rates", to_micros(now))
+        return opened + len(await _rows(c, "lift", to_micros(now)))
+
+    async def limited(self, c: Any, after: Sequence[str], most: int) -> list[Any]:
+        return await _rows(c, "limited", *after, most)
+
+    async def lock_limits(self, c: Any, names: list[int]) -> None:
+        """Nothing to do: whoever writes is alone."""
+
+    async def count_running(self, c: Any, rows: list[tuple[Any, ...]]) -> list[int]:
+        return [row["running"] for row in await _rows(c, "count_running", _json(rows))]
+
+    async def rates(self, c: Any, rows: list[tuple[Any, ...]]) -> list[Any]:
+        return await _rows(c, "rates", _json(rows))
+
+    async def spend(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
+        await _run(c, "spend", _json(rows))
+
+    async def waiting(self, c: Any, rows: list[tuple[Any, ...]]) -> list[Any]:
+        found = [await _rows(c, "waiting", *row, n) for n, row in enumerate(rows, start=1)]
+        return [run for group in found for run in group]
+
+    async def admit(self, c: Any, ids: list[UUID]) -> None:
+        await _run(c, "admit", _json([[key] for key in ids]))
+
+    async def hold_back(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
+        await _run(c, "hold_back", _json(rows))
 
     async def take(self, c: Any, lane: str, offer: Offer, now: datetime) -> list[Any]:
         taken = await _rows(

@@ -40,12 +40,13 @@ SELECT EXISTS (
 INSERT INTO tickwright_runs (
   id, scope_key, schedule_id, job_key, queue, priority, handler, cause, own_key, status, reason,
   gate, nominal_at, through_at, count, run_at, target, payload, attempt, lost_count, worker_id,
-  lease_token, items_processed, items_succeeded, items_failed
+  lease_token, items_processed, items_succeeded, items_failed, limit_key
 )
 SELECT u.value ->> 0, s.scope_key, s.id, s.job_key, u.value ->> 8, u.value ->> 9, s.handler,
-       'schedule', '', u.value ->> 2, u.value ->> 3, u.value ->> 12, u.value ->> 4, u.value ->> 5, u.value ->> 6,
+       'schedule', '', u.value ->> 2, u.value ->> 3, u.value ->> 12, u.value ->> 4,
+       u.value ->> 5, u.value ->> 6,
        u.value ->> 4, iif(u.value ->> 7, s.target, NULL), iif(u.value ->> 7, s.payload, NULL),
-       1, 0, u.value ->> 10, u.value ->> 11, 0, 0, 0
+       1, 0, u.value ->> 10, u.value ->> 11, 0, 0, 0, u.value ->> 13
 FROM json_each(?1) u
 JOIN tickwright_schedules s ON s.id = u.value ->> 1
 WHERE true
@@ -90,15 +91,88 @@ SELECT min(at) FROM (
   SELECT min(next_run_at) AS at FROM tickwright_schedule_cursors WHERE next_run_at IS NOT NULL
   UNION ALL
   SELECT min(run_at) FROM tickwright_runs WHERE status = 'queued' AND gate = 'time'
+  UNION ALL
+  SELECT min(opens_at) FROM tickwright_rates WHERE opens_at IS NOT NULL
 )
 
 -- name: lift
-UPDATE tickwright_runs SET gate = NULL
+UPDATE tickwright_runs SET gate = iif(limit_key IS NULL, NULL, 'limit')
 WHERE id IN (
   SELECT id FROM tickwright_runs
   WHERE status = 'queued' AND gate = 'time' AND run_at <= ?1 ORDER BY run_at LIMIT 1000
 )
 RETURNING id
+
+-- name: open_rates
+UPDATE tickwright_rates SET opens_at = NULL WHERE opens_at <= ?1
+
+-- name: limited
+WITH RECURSIVE groups (scope_key, job_key, limit_key, queue, handler) AS (
+  SELECT * FROM (
+    SELECT scope_key, job_key, limit_key, queue, coalesce(handler, '') FROM tickwright_runs
+    WHERE status = 'queued' AND gate = 'limit'
+      AND (scope_key, job_key, limit_key, queue, coalesce(handler, '')) > (?1, ?2, ?3, ?4, ?5)
+    ORDER BY scope_key, job_key, limit_key, queue, coalesce(handler, '') LIMIT 1
+  )
+  UNION ALL
+  SELECT r.scope_key, r.job_key, r.limit_key, r.queue, coalesce(r.handler, '')
+  FROM groups g JOIN tickwright_runs r ON r.id = (
+    SELECT id FROM tickwright_runs
+    WHERE status = 'queued' AND gate = 'limit'
+      AND (scope_key, job_key, limit_key, queue, coalesce(handler, ''))
+          > (g.scope_key, g.job_key, g.limit_key, g.queue, g.handler)
+    ORDER BY scope_key, job_key, limit_key, queue, coalesce(handler, '') LIMIT 1
+  )
+  LIMIT ?6
+)
+SELECT g.*, j.policy FROM groups g
+LEFT JOIN tickwright_jobs j ON j.scope_key = g.scope_key AND j.key = g.job_key
+
+-- name: count_running
+SELECT CASE v.value ->> 0
+  WHEN 'job' THEN (
+    SELECT count(*) FROM tickwright_runs
+    WHERE status = 'running' AND limit_key IS NOT NULL
+      AND scope_key = v.value ->> 1 AND job_key = v.value ->> 2)
+  WHEN 'key' THEN (
+    SELECT count(*) FROM tickwright_runs
+    WHERE status = 'running' AND limit_key IS NOT NULL
+      AND scope_key = v.value ->> 1 AND job_key = v.value ->> 2 AND limit_key = v.value ->> 3)
+  ELSE (
+    SELECT count(*) FROM tickwright_runs
+    WHERE status = 'running'
+      AND (scope_key = v.value ->> 1 OR substr(scope_key, 1, length(v.value ->> 1) + 1)
+                                        = (v.value ->> 1) || '/'))
+  END AS running
+FROM json_each(?1) v ORDER BY v.key
+
+-- name: rates
+SELECT r.scope_key, r.job_key, r.limit_key, r.used, r.opens_at
+FROM json_each(?1) v
+JOIN tickwright_rates r
+  ON r.scope_key = v.value ->> 0 AND r.job_key = v.value ->> 1 AND r.limit_key = v.value ->> 2
+
+-- name: spend
+INSERT INTO tickwright_rates (scope_key, job_key, limit_key, used, opens_at, expires_at)
+SELECT value ->> 0, value ->> 1, value ->> 2, value -> 3, value ->> 4, value ->> 5
+FROM json_each(?1) WHERE true
+ON CONFLICT (scope_key, job_key, limit_key) DO UPDATE
+SET used = excluded.used, opens_at = excluded.opens_at, expires_at = excluded.expires_at
+
+-- name: waiting
+-- Of one group: here a limit cannot differ from row to row.
+SELECT id, priority, run_at, ?7 AS place FROM tickwright_runs
+WHERE status = 'queued' AND gate = 'limit' AND scope_key = ?1 AND job_key = ?2
+  AND limit_key = ?3 AND queue = ?4 AND coalesce(handler, '') = ?5
+ORDER BY priority DESC, run_at LIMIT ?6
+
+-- name: admit
+UPDATE tickwright_runs SET gate = NULL WHERE id IN (SELECT value ->> 0 FROM json_each(?1))
+
+-- name: hold_back
+UPDATE tickwright_runs AS r
+SET status = 'queued', gate = 'limit', worker_id = NULL, limit_key = v.value ->> 1
+FROM json_each(?1) v WHERE r.id = v.value ->> 0
 
 -- name: take
 WITH RECURSIVE lanes (scope_key) AS (
@@ -138,7 +212,7 @@ RETURNING id
 -- name: runs_by_id
 SELECT r.id, r.scope_key, r.schedule_id, r.job_key, r.cause, r.nominal_at, r.run_at, r.target,
        r.payload, r.attempt, r.lease_token, r.lost_count, r.triggered_by, r.started_at,
-       r.worker_id, s.key AS schedule_key, s.overlap, j.policy
+       r.worker_id, r.limit_key, s.key AS schedule_key, s.overlap, j.policy
 FROM tickwright_runs r
 LEFT JOIN tickwright_schedules s ON s.id = r.schedule_id
 LEFT JOIN tickwright_jobs j ON j.scope_key = r.scope_key AND j.key = r.job_key
@@ -156,7 +230,9 @@ WHERE r.id = u.value ->> 0 AND r.status = 'running' AND r.attempt = u.value ->> 
 -- been asked to cancel does not get another try.
 UPDATE tickwright_runs AS r
 SET status = iif(u.again AND r.cancel_requested_at IS NOT NULL, 'cancelled', u.status),
-    gate = iif(u.again AND u.run_at IS NOT NULL AND r.cancel_requested_at IS NULL, 'time', NULL),
+    gate = CASE WHEN NOT u.again OR r.cancel_requested_at IS NOT NULL THEN NULL
+                WHEN u.run_at IS NOT NULL THEN 'time'
+                WHEN r.limit_key IS NOT NULL THEN 'limit' END,
     run_at = iif(r.cancel_requested_at IS NULL, coalesce(u.run_at, r.run_at), r.run_at),
     attempt = iif(r.cancel_requested_at IS NULL, u.next_attempt, r.attempt),
     lost_count = u.lost_count,
