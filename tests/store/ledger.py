@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,8 @@ from tickwright.model.states import OPEN_RUNS, RUN_TRANSITIONS, SCHEDULE_TRANSIT
 from tickwright.model.timestamps import from_rfc3339
 
 _BIRTHS = {"queued", "running", "skipped", "missed"}
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_TOLERANCE = timedelta(seconds=60)
 _MILLISECOND = timedelta(milliseconds=1)
 _FAILURES = ("failed", "dead")
 
@@ -69,7 +71,7 @@ class Ledger:
         self._cover(born, now)
         for (key,), row in after["schedules"].items():
             old = before["schedules"].get((key,))
-            _check_status(old, row)
+            _check_status(old, row, key == edited)
             self._follow_schedule(row, old, after["schedule_cursors"][key,], now, key == edited)
         self._check_coverage(after["schedule_cursors"])
         assert self._stats == after["schedule_stats"], _differ(self._stats, after["schedule_stats"])
@@ -145,7 +147,7 @@ class Ledger:
     ) -> None:
         """A rule ends with an edit, or with the last run it may have."""
         duties = self._duties.setdefault(row["id"], [])
-        covered = max(self._covered.get(row["id"], [now]))
+        covered = max(self._covered.get(row["id"], [_NEVER]))
         fired, upcoming = self._fired[row["id"]], cursor["next_run_at"]
         assert cursor["fired_count"] == fired, f"{row['key']} has fired {fired}: {cursor}"
         current = duties[-1] if duties and duties[-1].until is None else None
@@ -158,7 +160,9 @@ class Ledger:
             current = None
         if current is None and upcoming is not None:
             assert edited, f"{row['key']} came to life by itself: {cursor}"
-            duties.append(Duty(row["trigger"], max(now, covered)))
+            # What is due once still counts when it has just passed, unless it was decided.
+            since = now - _TOLERANCE if row["trigger"]["type"] == "one_shot" else now
+            duties.append(Duty(row["trigger"], max(since, covered)))
 
     def _check_coverage(self, cursors: Table) -> None:
         """Every instant under a rule, up to the cursor, has exactly one decision."""
@@ -191,11 +195,14 @@ def _runs(row: Row) -> bool:
     return bool(row["status"] == "running")
 
 
-def _check_status(old: Row | None, row: Row) -> None:
+def _check_status(old: Row | None, row: Row, edited: bool) -> None:
+    """One arrow of the diagram; two in an edit that revives what an override keeps paused."""
     if old is None or old["status"] == row["status"]:
         return
-    may = SCHEDULE_TRANSITIONS[ScheduleStatus(old["status"])]
-    assert row["status"] in may, f"{row['key']} went from {old['status']} to {row['status']}"
+    before, after = ScheduleStatus(old["status"]), ScheduleStatus(row["status"])
+    revived = edited and ScheduleStatus.ACTIVE in SCHEDULE_TRANSITIONS[before]
+    paused = revived and after is ScheduleStatus.PAUSED
+    assert paused or after in SCHEDULE_TRANSITIONS[before], f"{row['key']}: {before} to {after}"
 
 
 def _let_in(before: Rows, after: Rows) -> list[Row]:
