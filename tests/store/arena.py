@@ -34,6 +34,7 @@ _KEYS = {
     "schedule_cursors": ("schedule_id",),
     "schedule_stats": ("schedule_id",),
     "run_days": ("schedule_id", "day"),
+    "rates": ("scope_key", "job_key", "limit_key"),
     "changes": ("resource_id", "version", "action"),
 }
 

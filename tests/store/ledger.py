@@ -269,11 +269,6 @@ def check_limits(before: Rows, after: Rows) -> None:
             assert limit is None or len(beside) <= limit, f"{name} {limit}: {_names(beside)}"
 
 
-def limited(policy: Policy) -> bool:
-    limits = (policy.concurrency, policy.tenant_concurrency, policy.key_concurrency, policy.rate)
-    return any(limit is not None for limit in limits)
-
-
 def _value(policy: Policy, run: Row) -> Any:
     value: Any = run["payload"]
     for name in (policy.concurrency_key or "").split("."):

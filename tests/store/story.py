@@ -69,7 +69,9 @@ class Story(RuleBasedStateMachine):
         self.ledger.observe(before, self.rows, self.now, edited=edited, pruned=pruned)
         cursors = (c["next_run_at"] for c in self.rows["schedule_cursors"].values())
         waiting = (r["run_at"] for r in self.rows["runs"].values() if r["gate"] == "time")
-        assert due == min((m for m in (*cursors, *waiting) if m is not None), default=None)
+        rates = (r["opens_at"] for r in self.rows["rates"].values())
+        dues = [moment for moment in (*cursors, *waiting, *rates) if moment is not None]
+        assert due == min(dues, default=None)
         return answer
 
     def check_claims(self, claimed: list[Lease], offer: Offer, now: datetime) -> None:
@@ -92,7 +94,7 @@ class Story(RuleBasedStateMachine):
             assert not (spent and alive and key not in active), f"{row['key']} has not ended"
 
     def is_for(self, row: Row, offer: Offer) -> bool:
-        ready = row["status"] == "queued" and row["gate"] is None
+        ready = row["status"] == "queued" and row["gate"] in (None, "limit")
         mine = row["handler"] in (None, *offer.handlers) and row["queue"] in offer.queues
         return bool(ready and mine)
 

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 
 from tickwright.engine.planner import plan_or_park
 from tickwright.engine.retry import decide
-from tickwright.model.job import Ambiguity, Backoff, BackoffKind, Job, Policy
+from tickwright.model.job import Ambiguity, Backoff, BackoffKind, Job, Policy, Rate
 from tickwright.model.run import (
     Cancelled,
     Cause,
@@ -47,7 +47,7 @@ from tickwright.service.owed import Owed
 from tickwright.store.base import Edit, Offer, RunQuery, ScheduleQuery, Work
 
 from .arena import Arena, Lease, Row, Side, arena, label
-from .ledger import limited, policy_of
+from .ledger import policy_of
 from .story import Story, told
 from .support import MINUTE, NOW, SECOND, creating, worker, write_job
 
@@ -61,6 +61,10 @@ POLICIES = {
     "elsewhere": Policy(queue="slow", max_attempts=2, backoff=Backoff(kind=BackoffKind.NONE)),
     "fragile": Policy(max_lost=0, backoff=Backoff(2 * SECOND, jitter=False)),
     "once": Policy(on_ambiguous=Ambiguity.FAIL, max_attempts=4),
+    "alone": Policy(concurrency=1),
+    "by twos": Policy(concurrency=2, tenant_concurrency=3),
+    "by key": Policy(key_concurrency=1, concurrency_key="n"),
+    "slowly": Policy(rate=Rate(2, 20 * SECOND)),
 }
 OUTCOMES: dict[str, Outcome] = {
     "succeeded": Succeeded({"rows": 3}, Items(3, 2, 1)),
@@ -210,7 +214,7 @@ class Stories(Story):
         assert taken <= ready, f"not ready: {taken - ready}"
         if len(claimed) < slots and self.lives(offer, now):
             left = [
-                key for key in ready - taken if not limited(policy_of(before, before["runs"][key,]))
+                key for key in ready - taken if not policy_of(before, before["runs"][key,]).limited
             ]
             assert not left, f"left behind: {left}"
 
