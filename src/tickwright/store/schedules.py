@@ -216,8 +216,10 @@ class SqlSchedules:
             raise InvalidInput("sort", f"{order!r} is not one of {', '.join(self._orders)}")
         down = order.startswith("-")
         ties = self._tables.schedules.c.id
-        directed = column.desc().nulls_last() if down else column.asc().nulls_last()
-        return [directed, ties.desc() if down else ties.asc()]
+        directed = column.desc() if down else column.asc()
+        # An index runs backwards with its nulls first: where there are none it must not be asked.
+        placed = directed.nulls_last() if column.nullable else directed
+        return [placed, ties.desc() if down else ties.asc()]
 
 
 def _columns(schedule: Schedule) -> dict[str, Any]:

@@ -416,17 +416,24 @@ LEFT JOIN tickwright.jobs j ON j.scope_key = r.scope_key AND j.key = r.job_key
 WHERE r.status = 'running' AND r.worker_id = $1
 
 -- name: orphans
--- Runs in the hands of a worker whose lease is over, however it ended.
+-- Runs in the hands of a worker whose lease is over, however it ended. They are found before they
+-- are sorted: a plan that knows no limit would walk through the history in the order of ids.
+WITH lost AS MATERIALIZED (
+  SELECT r.id, r.lease_token
+  FROM tickwright.runs r
+  LEFT JOIN tickwright.workers w ON w.id = r.worker_id
+  WHERE r.status = 'running' AND (w.id IS NULL OR w.status = 'offline' OR w.lease_until <= $1)
+)
 SELECT r.id, r.scope_key, r.schedule_id, r.job_key, r.cause, r.nominal_at, r.run_at,
        r.target::text AS target, r.payload::text AS payload, r.attempt, r.lease_token,
        r.lost_count, r.triggered_by, r.started_at, r.worker_id, r.limit_key,
        s.key AS schedule_key, s.overlap, j.policy::text AS policy
-FROM tickwright.runs r
-LEFT JOIN tickwright.workers w ON w.id = r.worker_id
+FROM lost
+JOIN tickwright.runs r ON r.id = lost.id AND r.lease_token = lost.lease_token
 LEFT JOIN tickwright.schedules s ON s.id = r.schedule_id
 LEFT JOIN tickwright.jobs j ON j.scope_key = r.scope_key AND j.key = r.job_key
-WHERE r.status = 'running' AND (w.id IS NULL OR w.status = 'offline' OR w.lease_until <= $1)
-ORDER BY r.id
+WHERE r.status = 'running'
+ORDER BY lost.id
 LIMIT $2
 FOR UPDATE OF r SKIP LOCKED
 

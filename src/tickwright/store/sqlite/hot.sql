@@ -320,7 +320,8 @@ SET succeeded = t.succeeded + excluded.succeeded, failed = t.failed + excluded.f
 SELECT id FROM tickwright_runs WHERE status = 'running' AND worker_id = ?1
 
 -- name: orphans
+-- The plus keeps it from walking through the history because that is in the order of ids.
 SELECT r.id FROM tickwright_runs r
 LEFT JOIN tickwright_workers w ON w.id = r.worker_id
 WHERE r.status = 'running' AND (w.id IS NULL OR w.status = 'offline' OR w.lease_until <= ?1)
-ORDER BY r.id LIMIT ?2
+ORDER BY +r.id LIMIT ?2
