@@ -77,19 +77,36 @@ SELECT schedule_id, '2040-01-01', 1, 0, 0, 1, 0, 0, 0 FROM tickwright.schedule_c
 """
 
 
+_IS_OPEN = "WHERE status IN ('queued', 'running')"
+_OPEN = f"SELECT id, status, gate FROM tickwright.runs {_IS_OPEN}"
+
+
 def numbered(n: int) -> UUID:
     return UUID(int=n)
 
 
-async def fill(c: Any, now: datetime) -> None:
-    """A large installation with a backlog, three hundred schedules due and one worker lost."""
+async def fill(c: Any, now: datetime, *, analysed: str) -> None:
+    """A large installation with a backlog, three hundred schedules due and one worker lost.
+
+    It was `analysed` when it was as `busy`, or while it was `idle`.
+    """
     await c.execute(_SCHEDULES, TENANTS, SCHEDULES, now)
     await c.execute(_CURSORS, SCHEDULES, now)
+    await c.execute("ALTER TABLE tickwright.runs SET (autovacuum_enabled = false)")
     await c.execute(_RUNS, TENANTS, SCHEDULES, RUNS, now, WORKERS)
     await c.execute(_WORKERS, WORKERS, now)
     await c.execute(_STATS)
     await c.execute(_DAYS)
-    await c.execute("ANALYZE")
+    if analysed == "idle":
+        await c.execute(f"CREATE TEMPORARY TABLE opened AS {_OPEN}")
+        await c.execute(f"UPDATE tickwright.runs SET status = 'succeeded', gate = NULL {_IS_OPEN}")
+        await c.execute("VACUUM ANALYZE")
+        await c.execute(
+            "UPDATE tickwright.runs r SET status = o.status, gate = o.gate"
+            " FROM opened o WHERE o.id = r.id"
+        )
+    else:
+        await c.execute("ANALYZE")
 
 
 @dataclass

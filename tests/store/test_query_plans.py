@@ -75,7 +75,7 @@ HOT: dict[str, tuple[Hot, set[str], int]] = {
     ),
     "finish": (lambda s, c: s.finish(c, _ended()), {"runs_pkey"}, 100),
     "ended_schedules": (lambda s, c: s.ended_schedules(c, OWNERS), {"schedules_pkey"}, 300),
-    "held": (lambda s, c: s.held(c, numbered(1)), {"runs_running"}, 250),
+    "held": (lambda s, c: s.held(c, numbered(1)), set(), 12_400),
     "orphans": (lambda s, c: s.orphans(c, NOW, 100), {"runs_running", "runs_pkey"}, 1100),
     "count_running": (lambda s, c: s.count_running(c, [("job", "t3", "j", "")]), set(), 0),
 }
@@ -132,11 +132,13 @@ LISTS: dict[str, tuple[Asked, set[str], int]] = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def large(postgres_server: PostgresServer) -> AsyncIterator[Store]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["busy", "idle"])
+async def large(
+    postgres_server: PostgresServer, request: pytest.FixtureRequest
+) -> AsyncIterator[Store]:
     with postgres_server.database(migrated=True) as url:
         connection = await asyncpg.connect(url)
-        await fill(connection, NOW)
+        await fill(connection, NOW, analysed=request.param)
         await connection.close()
         store = open_store(url)
         yield store

@@ -93,7 +93,8 @@ FROM (
 WHERE c.schedule_id = u.schedule_id
 
 -- name: complete
--- Spent schedules without an open run end here. Locked ones are skipped, never waited for:
+-- Spent schedules without an open run end here; OFFSET makes it ask for each of them instead of
+-- comparing them with all open runs. Locked ones are skipped, never waited for:
 -- edits lock schedule before cursor, and a later sweep finds what was skipped.
 WITH over AS (
   SELECT s.id, c.fired_count
@@ -104,6 +105,7 @@ WITH over AS (
     AND NOT EXISTS (
       SELECT 1 FROM tickwright.runs r
       WHERE r.schedule_id = c.schedule_id AND r.status IN ('queued', 'running')
+      OFFSET 0
     )
   FOR UPDATE OF s, c SKIP LOCKED
 ), ended AS (
@@ -120,10 +122,14 @@ WITH over AS (
 UPDATE tickwright.schedule_cursors c SET spent = false FROM ended WHERE c.schedule_id = ended.id
 
 -- name: next_due
+-- Not min(): where few waited when the table was analysed last, it would read all that do now.
 SELECT least(
-  (SELECT min(next_run_at) FROM tickwright.schedule_cursors WHERE next_run_at IS NOT NULL),
-  (SELECT min(run_at) FROM tickwright.runs WHERE status = 'queued' AND gate = 'time'),
-  (SELECT min(opens_at) FROM tickwright.rates WHERE opens_at IS NOT NULL)
+  (SELECT next_run_at FROM tickwright.schedule_cursors WHERE next_run_at IS NOT NULL
+   ORDER BY next_run_at LIMIT 1),
+  (SELECT run_at FROM tickwright.runs WHERE status = 'queued' AND gate = 'time'
+   ORDER BY run_at LIMIT 1),
+  (SELECT opens_at FROM tickwright.rates WHERE opens_at IS NOT NULL
+   ORDER BY opens_at LIMIT 1)
 )
 
 -- name: lift
@@ -432,7 +438,7 @@ FROM lost
 JOIN tickwright.runs r ON r.id = lost.id AND r.lease_token = lost.lease_token
 LEFT JOIN tickwright.schedules s ON s.id = r.schedule_id
 LEFT JOIN tickwright.jobs j ON j.scope_key = r.scope_key AND j.key = r.job_key
-WHERE r.status = 'running'
+WHERE coalesce(r.status, '') = 'running'
 ORDER BY lost.id
 LIMIT $2
 FOR UPDATE OF r SKIP LOCKED
