@@ -21,6 +21,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
+from tickwright.model.calendar import Calendar
 from tickwright.model.change import Change
 from tickwright.model.clock import Clock
 from tickwright.model.job import Job
@@ -149,6 +150,16 @@ class JobEdit:
     deletes: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class CalendarEdit:
+    """What to write of a calendar, or that it goes, and the change that says so."""
+
+    calendar: Calendar
+    change: Change
+    deletes: bool = False
+
+
+DecideCalendar = Callable[[Calendar | None], CalendarEdit | None]
 DecideJob = Callable[[Job | None], JobEdit | None]
 Decide = Callable[[Schedule | None], Edit | None]
 PlanDue = Callable[[Due], Plan]
@@ -219,6 +230,31 @@ class Jobs(Protocol):
         """Let `decide` see the job under lock, and write what it wants with its change.
 
         The job as it is then, or was when it is deleted; None when there is none.
+        """
+        ...
+
+
+class Calendars(Protocol):
+    """Calendars by key: a scope's own, and the system's, which every scope may read."""
+
+    async def get(self, scope: Scope, key: str) -> Calendar | None:
+        """The scope's own, else the shared one."""
+        ...
+
+    async def resolve(self, scope: Scope, keys: Collection[str]) -> dict[str, Calendar]:
+        """What the keys mean in this scope, as `get` has it; unknown ones are absent."""
+        ...
+
+    async def find(
+        self, scope: Scope, limit: int, offset: int, search: str | None = None
+    ) -> Page[Calendar]:
+        """Own and shared in the order of their keys, own first; `search` looks in the keys."""
+        ...
+
+    async def write(self, scope: Scope, key: str, decide: DecideCalendar) -> Calendar | None:
+        """Let `decide` see the scope's own calendar under lock; write what it wants, and why.
+
+        The calendar as it is then, or was when it is deleted; None when there is none.
         """
         ...
 
@@ -391,6 +427,7 @@ class Store:
 
     schedules: Schedules
     jobs: Jobs
+    calendars: Calendars
     runs: Runs
     changes: Changes
     firing: Firing

@@ -68,6 +68,7 @@ class Tables:
         self.stats = self._stats()
         self.days = self._days()
         self.jobs = self._jobs()
+        self.calendars = self._calendars()
         self.runs = self._runs()
         self.attempts = self._attempts()
         self.workers = self._workers()
@@ -176,6 +177,17 @@ class Tables:
             sa.Column("policy", Json, nullable=False),
             sa.Column("version", sa.Integer, nullable=False),
             self._index("jobs_key", "scope_key", "key", unique=True),
+        )
+
+    def _calendars(self) -> sa.Table:
+        return self._table(
+            "calendars",
+            sa.Column("id", sa.Uuid, primary_key=True),
+            sa.Column("scope_key", sa.Text, nullable=False),
+            sa.Column("key", sa.Text, nullable=False),
+            sa.Column("definition", Json, nullable=False),
+            sa.Column("version", sa.Integer, nullable=False),
+            self._index("calendars_key", "scope_key", "key", unique=True),
         )
 
     def _runs(self) -> sa.Table:
