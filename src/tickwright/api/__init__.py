@@ -24,6 +24,7 @@ RESOURCES = {
     "health": "tickwright.api.health:router",
     "schedules": "tickwright.api.schedules:router",
     "jobs": "tickwright.api.jobs:router",
+    "calendars": "tickwright.api.calendars:router",
     "runs": "tickwright.api.runs:router",
     "workers": "tickwright.api.workers:router",
     "changes": "tickwright.api.changes:router",

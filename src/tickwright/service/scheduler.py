@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tickwright.service.calendars import Calendars
 from tickwright.service.jobs import Jobs
 from tickwright.service.options import ScheduleOptions
 from tickwright.service.runs import Runs
@@ -11,7 +12,7 @@ from tickwright.store.base import RunQuery, ScheduleQuery
 __all__ = ["RunQuery", "ScheduleOptions", "ScheduleQuery", "Scheduler"]
 
 
-class Scheduler(Schedules, Runs, Jobs):
+class Scheduler(Schedules, Runs, Jobs, Calendars):
     """Creates, changes and runs schedules, for one scope at a time.
 
     Use it as `async with scheduler:` to run its engine. Methods that only read or write work

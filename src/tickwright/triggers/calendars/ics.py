@@ -192,7 +192,12 @@ def _duration(component: Component, starts: date) -> timedelta:
 
 
 def _elapsed(starts: date, ends: date) -> timedelta:
-    if isinstance(starts, datetime) and isinstance(ends, datetime) and starts.tzinfo and ends.tzinfo:
+    if (
+        isinstance(starts, datetime)
+        and isinstance(ends, datetime)
+        and starts.tzinfo
+        and ends.tzinfo
+    ):
         return ends.astimezone(UTC) - starts.astimezone(UTC)
     return ends - starts
 
@@ -220,9 +225,9 @@ def _all_days(component: Component, name: str, starts: date) -> Iterator[date]:
 
 def _day_beside(starts: date, moment: date) -> date:
     """The day of `moment` on the clock by which the event starts."""
-    if isinstance(moment, datetime) and isinstance(starts, datetime):
-        if moment.tzinfo is not None and starts.tzinfo is not None:
-            return moment.astimezone(starts.tzinfo).date()
+    clock = starts.tzinfo if isinstance(starts, datetime) else None
+    if isinstance(moment, datetime) and moment.tzinfo is not None and clock is not None:
+        moment = moment.astimezone(clock)
     return _date(moment)
 
 

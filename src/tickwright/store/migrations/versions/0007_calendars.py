@@ -25,6 +25,4 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer, nullable=False),
         schema=schema,
     )
-    op.create_index(
-        f"{calendars}_key", calendars, ["scope_key", "key"], unique=True, schema=schema
-    )
+    op.create_index(f"{calendars}_key", calendars, ["scope_key", "key"], unique=True, schema=schema)
