@@ -105,11 +105,10 @@ async def import_calendar(
     response: Response,
 ) -> CalendarAnswer:
     """Take exceptions from the events of an iCalendar file, sent as text/calendar."""
-    text = (await request.body()).decode("utf-8", "replace")
     calendar = await caller.scheduler.import_calendar(
         caller.scope,
         key,
-        text,
+        await request.body(),
         kind=filters.kind,
         replace_all=filters.replace,
         actor=caller.actor,

@@ -122,8 +122,7 @@ def _definition(texts: Texts, timezone: str, today: date) -> CalendarDefinition:
         definition = definition_from_json(read_definition(name, text), base)
     zone = zone_of(definition.timezone, "timezone")
     for text in events.values():
-        decoded = text.decode("utf-8", "replace")
-        more = exceptions_in(decoded, zone, ExceptionKind.CLOSED, today)
+        more = exceptions_in(text, zone, ExceptionKind.CLOSED, today)
         together = dict.fromkeys((*definition.exceptions, *more))
         definition = replace(definition, exceptions=tuple(together))
     return definition

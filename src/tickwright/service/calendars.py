@@ -96,7 +96,7 @@ class Calendars(Core):
         self,
         scope: Scope,
         key: str,
-        ics: str,
+        ics: str | bytes,
         *,
         kind: ExceptionKind | str = ExceptionKind.CLOSED,
         replace_all: bool = False,

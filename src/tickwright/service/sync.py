@@ -376,7 +376,7 @@ class SyncScheduler:
         self,
         scope: Scope,
         key: str,
-        ics: str,
+        ics: str | bytes,
         *,
         kind: ExceptionKind | str = ExceptionKind.CLOSED,
         replace_all: bool = False,

@@ -32,7 +32,7 @@ _BROKEN = (ValueError, TypeError, AttributeError, LookupError, OverflowError, Re
 
 
 def exceptions_in(
-    text: str, zone: ZoneInfo, kind: ExceptionKind, today: date
+    ics: str | bytes, zone: ZoneInfo, kind: ExceptionKind, today: date
 ) -> tuple[CalendarException, ...]:
     """One exception of `kind` for each time an event happens, in the order of their days.
 
@@ -40,7 +40,7 @@ def exceptions_in(
     and so is what is cancelled. InvalidInput for `ics` says which event cannot be read.
     """
     last_year = today.year + YEARS_AHEAD
-    events = list(_events(text))
+    events = list(_events(_text(ics)))
     if sum(each.effort(last_year) for each in events) > MAX_EFFORT:
         raise InvalidInput("ics", "repeats its events by rules that take too long to follow")
     moved = {(each.uid, each.replaces) for each in events if each.replaces is not None}
@@ -111,11 +111,19 @@ class _Event:
         return _reading(begins, zone), _reading(begins.astimezone(UTC) + self.lasts, zone)
 
 
+def _text(ics: str | bytes) -> str:
+    raw = ics.encode("utf-8", "replace") if isinstance(ics, str) else ics
+    if len(raw) > MAX_BYTES:
+        raise InvalidInput("ics", f"may have at most {MAX_BYTES:,} bytes")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidInput("ics", "is not UTF-8") from None
+
+
 def _events(text: str) -> Iterator[_Event]:
     from icalendar import Calendar
 
-    if len(text.encode("utf-8", "replace")) > MAX_BYTES:
-        raise InvalidInput("ics", f"may have at most {MAX_BYTES:,} bytes")
     if text.upper().count("BEGIN:VEVENT") > MAX_EXCEPTIONS:
         raise InvalidInput("ics", f"has more than {MAX_EXCEPTIONS:,} events")
     try:
