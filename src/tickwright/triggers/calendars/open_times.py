@@ -10,6 +10,8 @@ from typing import Self
 from zoneinfo import ZoneInfo
 
 from tickwright.model.calendar import (
+    FIRST_YEAR,
+    LAST_YEAR,
     WEEK,
     CalendarDefinition,
     CalendarException,
@@ -80,7 +82,8 @@ class OpenDays:
         """What closes some hours of an open day."""
         is_opened = self._opened.at(day.toordinal()) is not None
         hours = self._frozen_hours if is_opened else self._closed_hours
-        return hours.touching(*_bounds(self.zone, day)) if hours else None
+        bounds = self._bounds(hours, day)
+        return None if bounds is None else hours.touching(*bounds)
 
     @property
     def known_until(self) -> date | None:
@@ -108,10 +111,16 @@ class OpenDays:
         return found
 
     def _all_day(self, hours: Spans[datetime], day: date) -> str | None:
-        if not hours or not _is_within_reach(day):
+        bounds = self._bounds(hours, day)
+        return None if bounds is None else hours.covering(*bounds)
+
+    def _bounds(self, hours: Spans[datetime], day: date) -> tuple[datetime, datetime] | None:
+        """When the local day begins and ends, if `hours` may hold any of it."""
+        if not hours or not FIRST_YEAR - 1 <= day.year <= LAST_YEAR + 1:
             return None
-        begins, ends = _bounds(self.zone, day)
-        return hours.covering(begins, ends) if begins < ends else None
+        midnight = datetime.combine(day, time())
+        begins, ends = _begins(self.zone, midnight), _begins(self.zone, midnight + _DAY)
+        return (begins, ends) if begins < ends else None
 
 
 class OpenTimes:
@@ -215,12 +224,6 @@ def _hours(
     )
 
 
-def _bounds(zone: ZoneInfo, day: date) -> tuple[datetime, datetime]:
-    """When the local day begins and the next one does."""
-    midnight = datetime.combine(day, time())
-    return _begins(zone, midnight), _begins(zone, midnight + _DAY)
-
-
 def _begins(zone: ZoneInfo, reading: datetime) -> datetime:
     """The first instant at which the clock has reached `reading`."""
     change = clock_change(zone, reading)
@@ -242,7 +245,3 @@ def _local_date(zone: ZoneInfo, moment: datetime) -> date:
         return moment.astimezone(zone).date()
     except OverflowError:
         return moment.date()
-
-
-def _is_within_reach(day: date) -> bool:
-    return date.min + _DAY < day < date.max - 2 * _DAY
