@@ -56,7 +56,7 @@ class CalendarFiles:
         """Define the calendars whose files changed since they were last looked at."""
         try:
             found = await asyncio.to_thread(_read, self._path)
-        except OSError as error:
+        except (OSError, InvalidInput) as error:
             self._complain(f"calendars cannot be read: {error}")
             return EVERY
         self._complaint = ""
@@ -95,10 +95,12 @@ def read_definition(name: str, text: bytes) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Texts]:
-    paths = [path]
-    if path.is_dir():
-        paths = sorted(each for each in path.iterdir() if not each.name.startswith("."))
-    paths = [each for each in paths if each.suffix in _SUFFIXES][:MAX_FILES]
+    paths = sorted(path.iterdir()) if path.is_dir() else [path]
+    paths = [each for each in paths if each.suffix in _SUFFIXES and each.name[0] != "."]
+    if len(paths) > MAX_FILES:
+        raise InvalidInput("calendarsPath", f"holds more than {MAX_FILES:,} calendars")
+    if not paths and not path.is_dir():
+        raise InvalidInput("calendarsPath", f"{path} is no folder and no {', '.join(_SUFFIXES)}")
     found: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
     for each in paths:
         with each.open("rb") as file:

@@ -136,6 +136,7 @@ DAY = "DTSTART;VALUE=DATE:20261224\n"
         ("x" * (MAX_BYTES + 1), "at most 1,048,576 bytes"),
         (ics(*["X:1"] * (MAX_EXCEPTIONS + 1)), "more than 5,000 events"),
         (ics(DAY, "SUMMARY:Party"), "event 2 ('Party'): has no DTSTART"),
+        (ics("DTSTART:PT1H"), "DTSTART is no date or time"),
         (ics("DTSTART:tomorrow"), "event 1 ('0'): DTSTART: "),
         (ics("DTSTART:20261224T100000"), "ends when it begins"),
         (ics("DTSTART:20261224T100000\nDTEND:20261224T090000"), "ends when it begins"),
@@ -224,6 +225,14 @@ def test_yearly_rules_are_those_of_another_implementation(
     years = range(first.year, end.year + 1, rule.interval)
     ours = [day for year in years for day in rule.days_in(year, first)]
     assert [day for day in ours if first <= day <= end.date()] == [each.date() for each in theirs]
+
+
+def test_a_fifth_weekday_is_not_in_every_month_and_nonsense_is_none() -> None:
+    rule = YearlyRule.read({"FREQ": ["YEARLY"], "BYMONTH": [1, 2], "BYDAY": ["5MO", "-1SU"]}, None)
+    found = rule.days_in(2026, date(2020, 1, 1))
+    assert found == [date(2026, 1, 25), date(2026, 2, 22)]
+    with pytest.raises(ValueError, match="BYDAY"):
+        YearlyRule.read({"FREQ": ["YEARLY"], "BYDAY": ["1XX"]}, None)
 
 
 def test_an_exception_of_a_file_is_like_any_other() -> None:
