@@ -98,7 +98,9 @@ async def test_a_deleted_calendar_is_gone(client: httpx.AsyncClient) -> None:
 async def test_days_are_told_with_their_reasons(client: httpx.AsyncClient) -> None:
     await make(client, **CALENDAR)
     span = {"from": "2040-01-05", "to": "2040-01-11"}
-    days = (await client.get("/calendars/office/days", params=span)).json()["data"]
+    told = (await client.get("/calendars/office/days", params=span)).json()
+    days = told["data"]
+    assert told["knownUntil"] == "2100-12-31"
     assert [(each["date"][8:], each["open"], each["reason"], each["partly"]) for each in days] == [
         ("05", False, "Works holiday", None),
         ("06", False, "Works holiday", None),

@@ -104,6 +104,10 @@ def test_days_are_told_with_their_reasons(cli: Cli) -> None:
         ["2040-01-09", "Mon", "partly", "Ice"],
     ]
     assert len(cli.json("calendar", "days", "office")["data"]) == 31
+    assert cli("calendar", "days", "office", *span).stderr == ""
+    cli.ok("calendar", "create", "colombo", "--holidays", "LK")
+    assert cli.json("calendar", "days", "colombo")["knownUntil"] == "2026-12-31"
+    assert "ends on 2026-12-31" in cli("calendar", "days", "colombo", *span).stderr
     assert "to: " in cli.refused(2, "calendar", "days", "office", "--to", "2999-01-01")
     assert "from: " in cli.refused(2, "calendar", "days", "office", "--from", "2040-01-01T10:00")
 

@@ -23,7 +23,7 @@ from tickwright.model.calendar import (
     Weekday,
     definition_to_json,
 )
-from tickwright.service.calendars import CalendarDay
+from tickwright.service.calendars import CalendarDay, CalendarDays
 from tickwright.service.options import MAX_KEY, MAX_NAME
 
 Key = Annotated[str, Field(min_length=1, max_length=MAX_KEY)]
@@ -174,6 +174,9 @@ class DayList(Answer):
     """Days of a calendar, in order."""
 
     data: list[DayAnswer]
+    known_until: date | None = Field(
+        description="The last day that the data says something about; null when it never ends."
+    )
 
 
 def calendar_answer(calendar: Calendar) -> CalendarAnswer:
@@ -186,7 +189,11 @@ def calendar_answer(calendar: Calendar) -> CalendarAnswer:
     )
 
 
-def day_answer(told: CalendarDay) -> DayAnswer:
+def day_list(told: CalendarDays) -> DayList:
+    return DayList(data=[_day_answer(each) for each in told.days], known_until=told.known_until)
+
+
+def _day_answer(told: CalendarDay) -> DayAnswer:
     return DayAnswer(
         date=told.day, open=told.closed is None, reason=told.closed, partly=told.partly
     )

@@ -19,7 +19,7 @@ from tickwright.api.calendar_wire import (
     ImportFilters,
     NewCalendar,
     calendar_answer,
-    day_answer,
+    day_list,
 )
 from tickwright.api.errors import documented
 from tickwright.api.etag import IfMatch, mark, version_in
@@ -94,7 +94,7 @@ async def list_calendar_days(
 ) -> DayList:
     """Tell of each day whether it is open, or why not."""
     days = await caller.scheduler.calendar_days(caller.scope, key, filters.from_, filters.to)
-    return DayList(data=[day_answer(day) for day in days])
+    return day_list(days)
 
 
 async def import_calendar(

@@ -20,7 +20,7 @@ from tickwright.model.timestamps import to_rfc3339
 from tickwright.service.options import camel
 
 if TYPE_CHECKING:
-    from tickwright.service.calendars import CalendarDay
+    from tickwright.service.calendars import CalendarDay, CalendarDays
 
 
 def schedule_json(schedule: Schedule, health: Health) -> dict[str, Any]:
@@ -70,7 +70,15 @@ def calendar_json(calendar: Calendar) -> dict[str, Any]:
     }
 
 
-def day_json(told: CalendarDay) -> dict[str, Any]:
+def days_json(told: CalendarDays) -> dict[str, Any]:
+    known = told.known_until
+    return {
+        "data": [_day_json(each) for each in told.days],
+        "knownUntil": None if known is None else known.isoformat(),
+    }
+
+
+def _day_json(told: CalendarDay) -> dict[str, Any]:
     return {
         "date": told.day.isoformat(),
         "open": told.closed is None,

@@ -42,6 +42,14 @@ class CalendarDay:
     partly: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class CalendarDays:
+    """Days of a calendar in order; beyond `known_until` its data says nothing any more."""
+
+    days: list[CalendarDay]
+    known_until: date | None
+
+
 class Calendars(Core):
     """The calendars of the scheduler: each scope's own, and the system's, shared with all.
 
@@ -147,7 +155,7 @@ class Calendars(Core):
 
     async def calendar_days(
         self, scope: Scope, key: str, first: date | None = None, last: date | None = None
-    ) -> list[CalendarDay]:
+    ) -> CalendarDays:
         """Each day from `first` (today there) to `last`, at most 400; open or why it is closed."""
         definition = (await self.get_calendar(scope, key)).definition
         if first is None:
@@ -160,7 +168,7 @@ class Calendars(Core):
             raise InvalidInput("to", "lies too far ahead")
         times = OpenTimes.of(definition)
         days = [first + timedelta(days=n) for n in range(count)]
-        return [_told(times, day) for day in days]
+        return CalendarDays([_told(times, day) for day in days], times.known_until)
 
     def _definition(self, given: JsonObject) -> CalendarDefinition:
         base = CalendarDefinition(timezone=self._default_timezone)

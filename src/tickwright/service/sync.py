@@ -22,7 +22,7 @@ from tickwright.model.run import Attempt, Cause, Run
 from tickwright.model.schedule import Health, Schedule
 from tickwright.model.scope import Scope
 from tickwright.model.worker import Worker
-from tickwright.service.calendars import CalendarDay
+from tickwright.service.calendars import CalendarDays
 from tickwright.service.edits import Past
 from tickwright.service.options import ScheduleOptions
 from tickwright.service.scheduler import Scheduler
@@ -405,7 +405,7 @@ class SyncScheduler:
 
     def calendar_days(
         self, scope: Scope, key: str, first: date | None = None, last: date | None = None
-    ) -> list[CalendarDay]:
+    ) -> CalendarDays:
         return self._run(self.scheduler.calendar_days(scope, key, first, last))
 
     def workers(self) -> list[Worker]:

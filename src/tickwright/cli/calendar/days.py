@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tickwright.cli.calendar.wishes import Key
-from tickwright.cli.command import command
+from tickwright.cli.command import command, note
 from tickwright.cli.options import Json, Place
 
 if TYPE_CHECKING:
@@ -33,14 +33,16 @@ def days(
     """Tell of each day whether it is open, or why not."""
     from tickwright.cli.output import console, print_json, print_table
     from tickwright.cli.session import in_session
-    from tickwright.cli.shapes import day_json
+    from tickwright.cli.shapes import days_json
 
     begin, end = _day("from", first), _day("to", last)
     told = in_session(place, lambda s: s.scheduler.calendar_days(s.scope, key, begin, end))
     if as_json:
-        print_json({"data": [day_json(each) for each in told]})
+        print_json(days_json(told))
     else:
-        print_table(console(), _COLUMNS, [_cells(each) for each in told], whole=("DATE",))
+        print_table(console(), _COLUMNS, [_cells(each) for each in told.days], whole=("DATE",))
+    if told.known_until is not None and told.days[-1].day > told.known_until:
+        note(f"what is known of this calendar ends on {told.known_until}")
 
 
 def _day(field: str, text: str | None) -> date | None:
