@@ -35,7 +35,7 @@ from bench.place import POSTGRES
 from tickwright import Scheduler
 from tickwright.model.run import RunStatus
 from tickwright.model.scope import tenant
-from tickwright.store.base import RunQuery, ScheduleQuery
+from tickwright.store.queries import RunQuery, ScheduleQuery
 
 PER_SECOND = 100
 TENANT = tenant("tenant-1")

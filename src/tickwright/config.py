@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, field_validator
@@ -66,6 +67,11 @@ class Settings(BaseSettings):
         "UTC",
         validation_alias=_named("DEFAULT_TIMEZONE", "DEFAULT_TZ"),
         description="IANA zone of rules that do not name one.",
+    )
+    calendars_path: Path | None = Field(
+        None,
+        validation_alias=_named("CALENDARS_PATH"),
+        description="File or folder of the system's calendars: <key>.json, .yaml or .ics.",
     )
     queues: Annotated[tuple[str, ...], NoDecode] = Field(
         ("default",),

@@ -18,6 +18,7 @@ from tests.simulation.loop import Lane
 from tests.simulation.server import TABLES, Server, Transaction, Weather
 from tickwright.model.errors import StoreUnavailable
 from tickwright.store.base import Store
+from tickwright.store.calendars import SqlCalendars
 from tickwright.store.changes import SqlChanges
 from tickwright.store.firing import SqlFiring
 from tickwright.store.jobs import SqlJobs
@@ -196,6 +197,7 @@ def store_over(wire: Wire, firing: type[SqlFiring] = SqlFiring) -> Store:
     return Store(
         schedules=SqlSchedules(database),
         jobs=SqlJobs(database),
+        calendars=SqlCalendars(database),
         runs=SqlRuns(database),
         reports=SqlReports(database),
         changes=SqlChanges(database),

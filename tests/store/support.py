@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from tickwright.model.calendar import Calendar, definition_from_json
 from tickwright.model.change import Change
 from tickwright.model.job import Job, Policy
 from tickwright.model.plan import Decision, Due, Plan
@@ -30,8 +31,9 @@ from tickwright.model.schedule import Cursor, Overlap, Schedule, Stats
 from tickwright.model.scope import SYSTEM, Scope, organization, tenant
 from tickwright.model.worker import Worker, WorkerStatus
 from tickwright.store.answers import Fired
-from tickwright.store.base import Decide, Edit, JobEdit, NewRun, Offer, PlanDue, RunQuery, Store
+from tickwright.store.base import CalendarEdit, Decide, Edit, JobEdit, NewRun, Offer, PlanDue, Store
 from tickwright.store.database import new_id
+from tickwright.store.queries import RunQuery
 
 T = TypeVar("T")
 
@@ -66,8 +68,8 @@ def schedule(key: str = "nightly", scope: Scope = ACME, **changes: Any) -> Sched
     return Schedule(**(given | changes))
 
 
-def change(of: Schedule | Job, action: str = "create", at: datetime = NOW) -> Change:
-    resource = "schedule" if isinstance(of, Schedule) else "job"
+def change(of: Schedule | Job | Calendar, action: str = "create", at: datetime = NOW) -> Change:
+    resource = type(of).__name__.lower()
     return Change(of.scope, at, action, resource, of.id, of.key, actor="ada")
 
 
@@ -116,6 +118,26 @@ async def write_job(store: Store, job: Job) -> Job:
         return JobEdit(after, replace(change(after), version=after.version))
 
     written = await store.jobs.write(job.scope, job.key, decide)
+    assert written is not None
+    return written
+
+
+async def put_calendar(
+    store: Store, key: str = "office", scope: Scope = ACME, **said: Any
+) -> Calendar:
+    return await write_calendar(store, Calendar(new_id(), scope, key, definition_from_json(said)))
+
+
+async def write_calendar(store: Store, calendar: Calendar) -> Calendar:
+    """Set the definition of a calendar, there before or not."""
+
+    def decide(current: Calendar | None) -> CalendarEdit:
+        after = calendar
+        if current is not None:
+            after = replace(calendar, id=current.id, version=current.version + 1)
+        return CalendarEdit(after, replace(change(after), version=after.version))
+
+    written = await store.calendars.write(calendar.scope, calendar.key, decide)
     assert written is not None
     return written
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tickwright.model.run import Cause, Run, RunStatus
 from tickwright.model.schedule import Overlap
-from tickwright.store.base import NewRun, RunQuery, Store
+from tickwright.store.base import NewRun, Store
 from tickwright.store.database import new_id
+from tickwright.store.queries import RunQuery
 
 from .conftest import Another
 from .support import (

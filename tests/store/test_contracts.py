@@ -14,7 +14,7 @@ import pytest
 from tickwright.store import base
 from tickwright.store.statements import load
 
-USER_FACING = (base.Schedules, base.Jobs, base.Runs, base.Reports, base.Changes)
+USER_FACING = (base.Schedules, base.Jobs, base.Calendars, base.Runs, base.Reports, base.Changes)
 ENGINE_FACING = (base.Firing, base.Queue, base.Reporting, base.Workers, base.Upkeep)
 
 # A figure for the health page, told without saying whose they are; and what the engine asks.

@@ -14,9 +14,10 @@ from tests.databases import PostgresServer
 from tickwright.model.run import Cause, Claimed, RunStatus
 from tickwright.model.scope import tenant
 from tickwright.store import open_store
-from tickwright.store.base import NewRun, Offer, RunQuery, ScheduleQuery, Store
+from tickwright.store.base import NewRun, Offer, Store
 from tickwright.store.database import new_id
 from tickwright.store.postgres.hot import PostgresStatements
+from tickwright.store.queries import RunQuery, ScheduleQuery
 from tickwright.store.queue import _row
 from tickwright.store.sqlite.hot import SqliteStatements
 

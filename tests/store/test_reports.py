@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from tickwright.model.report import LogLine, Report
 from tickwright.model.run import Claimed, Items, Progress
 from tickwright.model.schedule import Cursor
-from tickwright.store.base import LogQuery, Store
+from tickwright.store.base import Store
+from tickwright.store.queries import LogQuery
 from tickwright.store.schema import Tables
 
 from .conftest import Another

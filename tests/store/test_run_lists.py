@@ -10,7 +10,8 @@ import pytest
 from tickwright.model.errors import InvalidInput
 from tickwright.model.run import Cause, Run, RunStatus
 from tickwright.store import run_lists
-from tickwright.store.base import NewRun, RunQuery, Store
+from tickwright.store.base import NewRun, Store
+from tickwright.store.queries import RunQuery
 
 from .support import (
     ACME,

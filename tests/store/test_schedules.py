@@ -12,7 +12,8 @@ from tickwright.model.errors import Conflict, VersionConflict
 from tickwright.model.run import RunStatus
 from tickwright.model.schedule import Cursor, Misfire, Overlap, Schedule, ScheduleStatus, Stats
 from tickwright.store.answers import DayStats
-from tickwright.store.base import Edit, ScheduleQuery, Store
+from tickwright.store.base import Edit, Store
+from tickwright.store.queries import ScheduleQuery
 
 from .conftest import Another
 from .support import (

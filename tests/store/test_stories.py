@@ -45,7 +45,8 @@ from tickwright.model.scope import organization, tenant
 from tickwright.service import edits
 from tickwright.service.edits import Declaration, Who
 from tickwright.service.options import Wishes
-from tickwright.store.base import Edit, Offer, RunQuery, ScheduleQuery, Store, Work
+from tickwright.store.base import Edit, Offer, Store, Work
+from tickwright.store.queries import RunQuery, ScheduleQuery
 
 from .arena import Arena, Lease, Row, Side, arena, label
 from .ledger import policy_of

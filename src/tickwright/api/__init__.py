@@ -25,6 +25,7 @@ RESOURCES = {
     "health": "tickwright.api.health:router",
     "schedules": "tickwright.api.schedules:router",
     "jobs": "tickwright.api.jobs:router",
+    "calendars": "tickwright.api.calendars:router",
     "many runs": "tickwright.api.bulk_runs:router",
     "runs": "tickwright.api.runs:router",
     "what runs tell": "tickwright.api.run_stream:router",

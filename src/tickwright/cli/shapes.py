@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tickwright.cli.wording import in_words
+from tickwright.model.calendar import Calendar
 from tickwright.model.job import Job
 from tickwright.model.page import Page
 from tickwright.model.report import LogLine
@@ -18,6 +19,9 @@ from tickwright.model.schedule import Health, Schedule, ScheduleStatus
 from tickwright.model.scope import Scope
 from tickwright.model.timestamps import to_rfc3339
 from tickwright.service.options import camel
+
+if TYPE_CHECKING:
+    from tickwright.service.calendars import CalendarDay, CalendarDays
 
 
 def schedule_json(schedule: Schedule, health: Health) -> dict[str, Any]:
@@ -55,6 +59,32 @@ def job_json(job: Job) -> dict[str, Any]:
         "scope": scope_json(job.scope),
         **job.configuration(),
         "version": job.version,
+    }
+
+
+def calendar_json(calendar: Calendar) -> dict[str, Any]:
+    return {
+        "id": str(calendar.id),
+        "scope": scope_json(calendar.scope),
+        **calendar.configuration(),
+        "version": calendar.version,
+    }
+
+
+def days_json(told: CalendarDays) -> dict[str, Any]:
+    known = told.known_until
+    return {
+        "data": [_day_json(each) for each in told.days],
+        "knownUntil": None if known is None else known.isoformat(),
+    }
+
+
+def _day_json(told: CalendarDay) -> dict[str, Any]:
+    return {
+        "date": told.day.isoformat(),
+        "open": told.closed is None,
+        "reason": told.closed,
+        "partly": told.partly,
     }
 
 

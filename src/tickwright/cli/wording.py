@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from tickwright.model.calendar import CalendarException, HolidaySource, Weekday, local_text
 from tickwright.model.durations import duration_text
 from tickwright.model.errors import TickwrightError
 from tickwright.model.job import Backoff, BackoffKind, Rate
@@ -71,6 +73,24 @@ def rate_in_words(rate: Rate, key: str | None) -> str:
     """Such as `100 starts per 1m for each customer.id`."""
     words = f"{rate.starts} starts per {duration_text(rate.per)}"
     return f"{words} for each {key}" if rate.by_key else words
+
+
+def week_in_words(weekdays: Sequence[Weekday]) -> str:
+    """Such as `mon tue wed thu fri`."""
+    return " ".join(weekdays) or "none"
+
+
+def holidays_in_words(sources: Sequence[HolidaySource]) -> str:
+    """Such as `DE-BY, AT`."""
+    codes = ["-".join(filter(None, (each.country, each.subdivision))) for each in sources]
+    return ", ".join(codes) or "none"
+
+
+def exception_in_words(exception: CalendarException) -> str:
+    """Such as `closed 2026-12-24..2026-12-31 Works holiday`."""
+    first, last = local_text(exception.starts), local_text(exception.ends)
+    span = first if first == last else f"{first}..{last}"
+    return " ".join(filter(None, (exception.kind.value, span, exception.name)))
 
 
 def rule_in_words(trigger: JsonObject) -> str:

@@ -77,7 +77,10 @@ class Parts:
 
 
 class Runtime:
-    """Plans, executes, rescues and prunes, until it is stopped."""
+    """Plans, executes, rescues and prunes, until it is stopped.
+
+    `duties` are what else this process does beside; whoever wires it adds them.
+    """
 
     def __init__(self, parts: Parts, options: Options) -> None:
         self.parts = parts
@@ -108,13 +111,16 @@ class Runtime:
         self._returning: asyncio.Task[None] | None = None
         self._by_hand = True
         self.loops: dict[str, Loop] = {}
+        self.duties: dict[str, Tick] = {}
 
     @property
     def worker_id(self) -> UUID:
         return self._worker_id
 
     async def start(self) -> None:
-        """Register as a worker and begin all duties."""
+        """Do what was added to the duties once, register as a worker and begin all of them."""
+        for tick in self.duties.values():
+            await tick()
         self._main = asyncio.get_running_loop()
         self._status, self._by_hand = WorkerStatus.ONLINE, False
         self.runner.open()
@@ -128,6 +134,8 @@ class Runtime:
         self._add("breaker", self.breaker.tick)
         self._add("sla", self.sla.tick)
         self._add("pruner", self.pruner.tick)
+        for name, tick in self.duties.items():
+            self._add(name, tick)
         self._start_heart()
         self.runner.wake = self.loops["runner"].wake
         self.runner.wake_marks = self.loops["marks"].wake
@@ -180,6 +188,8 @@ class Runtime:
     async def tick(self) -> None:
         """One round of every duty, for callers that drive time themselves."""
         store = self.parts.store
+        for tick in self.duties.values():
+            await tick()
         await self.heart.beat(store.workers, store.clock)
         if self._returning is not None:
             await self._returning

@@ -13,7 +13,8 @@ from tickwright.model.scope import Scope
 from tickwright.model.states import OPEN_RUNS
 from tickwright.service.core import Core
 from tickwright.service.options import check_note, check_request_key
-from tickwright.store.base import NewRun, RunQuery
+from tickwright.store.base import NewRun
+from tickwright.store.queries import RunQuery
 
 MOST_AT_ONCE = 10_000
 MOST_REFUSALS = 100

@@ -13,7 +13,7 @@ from tickwright.model.run import Items, Run
 from tickwright.model.scope import Scope
 from tickwright.model.states import OPEN_RUNS
 from tickwright.service.runs import Runs
-from tickwright.store.base import LogQuery
+from tickwright.store.queries import LogQuery
 
 MAX_LINES_AT_ONCE = 500
 _LAST_LINE = 2**63 - 1

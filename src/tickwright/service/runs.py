@@ -17,7 +17,8 @@ from tickwright.model.states import OPEN_RUNS
 from tickwright.model.worker import Worker
 from tickwright.service.core import Core
 from tickwright.service.options import check_key, check_note, check_ref, check_request_key
-from tickwright.store.base import NewRun, Ref, RunQuery, Work
+from tickwright.store.base import NewRun, Ref, Work
+from tickwright.store.queries import RunQuery
 
 _LOOK_SECONDS = 0.5
 

@@ -31,7 +31,8 @@ from tickwright.service.options import (
     made_up_key,
 )
 from tickwright.service.statistics import Statistics, summed
-from tickwright.store.base import Edit, Ref, ScheduleQuery
+from tickwright.store.base import Edit, Ref
+from tickwright.store.queries import ScheduleQuery
 from tickwright.triggers import Trigger
 
 if TYPE_CHECKING:

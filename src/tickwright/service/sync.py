@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
 
 from tickwright.engine.hooks import EndHook, StartHook
+from tickwright.model.calendar import Calendar, ExceptionKind
 from tickwright.model.change import Change
 from tickwright.model.job import DEFAULT_POLICY, Job, Policy
 from tickwright.model.json import JsonObject
@@ -23,12 +24,14 @@ from tickwright.model.schedule import Health, Schedule
 from tickwright.model.scope import Scope
 from tickwright.model.worker import Worker
 from tickwright.service.bulk import MOST_AT_ONCE, Bulk
+from tickwright.service.calendars import CalendarDays
 from tickwright.service.edits import Past
 from tickwright.service.options import ScheduleOptions
 from tickwright.service.scheduler import Scheduler
 from tickwright.service.statistics import Statistics
 from tickwright.service.status import Status
-from tickwright.store.base import Ref, RunQuery, ScheduleQuery
+from tickwright.store.base import Ref
+from tickwright.store.queries import RunQuery, ScheduleQuery
 from tickwright.triggers import Trigger
 
 T = TypeVar("T")
@@ -404,6 +407,65 @@ class SyncScheduler:
         self, scope: Scope, *, limit: int = 20, offset: int = 0, search: str | None = None
     ) -> Page[Job]:
         return self._run(self.scheduler.find_jobs(scope, limit=limit, offset=offset, search=search))
+
+    def create_calendar(
+        self, scope: Scope, key: str, definition: JsonObject, *, actor: str | None = None
+    ) -> Calendar:
+        return self._run(self.scheduler.create_calendar(scope, key, definition, actor=actor))
+
+    def define_calendar(
+        self, scope: Scope, key: str, definition: JsonObject, *, actor: str | None = None
+    ) -> Calendar:
+        return self._run(self.scheduler.define_calendar(scope, key, definition, actor=actor))
+
+    def update_calendar(
+        self,
+        scope: Scope,
+        key: str,
+        changes: JsonObject,
+        *,
+        version: int | None = None,
+        actor: str | None = None,
+    ) -> Calendar:
+        return self._run(
+            self.scheduler.update_calendar(scope, key, changes, version=version, actor=actor)
+        )
+
+    def import_calendar(
+        self,
+        scope: Scope,
+        key: str,
+        ics: str | bytes,
+        *,
+        kind: ExceptionKind | str = ExceptionKind.CLOSED,
+        replace_all: bool = False,
+        actor: str | None = None,
+    ) -> Calendar:
+        return self._run(
+            self.scheduler.import_calendar(
+                scope, key, ics, kind=kind, replace_all=replace_all, actor=actor
+            )
+        )
+
+    def delete_calendar(
+        self, scope: Scope, key: str, *, version: int | None = None, actor: str | None = None
+    ) -> Calendar:
+        return self._run(self.scheduler.delete_calendar(scope, key, version=version, actor=actor))
+
+    def get_calendar(self, scope: Scope, key: str) -> Calendar:
+        return self._run(self.scheduler.get_calendar(scope, key))
+
+    def find_calendars(
+        self, scope: Scope, *, limit: int = 20, offset: int = 0, search: str | None = None
+    ) -> Page[Calendar]:
+        return self._run(
+            self.scheduler.find_calendars(scope, limit=limit, offset=offset, search=search)
+        )
+
+    def calendar_days(
+        self, scope: Scope, key: str, first: date | None = None, last: date | None = None
+    ) -> CalendarDays:
+        return self._run(self.scheduler.calendar_days(scope, key, first, last))
 
     def workers(self) -> list[Worker]:
         return self._run(self.scheduler.workers())

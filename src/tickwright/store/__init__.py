@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from tickwright.model.clock import Clock, SystemClock
 from tickwright.model.errors import InvalidInput
 from tickwright.store.base import Store
+from tickwright.store.calendars import SqlCalendars
 from tickwright.store.changes import SqlChanges
 from tickwright.store.firing import SqlFiring
 from tickwright.store.jobs import SqlJobs
@@ -73,6 +74,7 @@ def open_store(
     return Store(
         schedules=SqlSchedules(database),
         jobs=SqlJobs(database),
+        calendars=SqlCalendars(database),
         runs=SqlRuns(database),
         reports=reports,
         changes=SqlChanges(database),

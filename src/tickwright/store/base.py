@@ -21,6 +21,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
+from tickwright.model.calendar import Calendar
 from tickwright.model.change import Change
 from tickwright.model.clock import Clock
 from tickwright.model.job import Job
@@ -28,11 +29,12 @@ from tickwright.model.json import JsonObject
 from tickwright.model.page import Page
 from tickwright.model.plan import Due, Plan
 from tickwright.model.report import LogPage, Report
-from tickwright.model.run import Attempt, Cause, Claimed, Ending, Run, RunStatus
-from tickwright.model.schedule import Schedule, ScheduleStatus
+from tickwright.model.run import Attempt, Cause, Claimed, Ending, Run
+from tickwright.model.schedule import Schedule
 from tickwright.model.scope import Scope
 from tickwright.model.worker import Worker, WorkerStatus
 from tickwright.store.answers import DayStats, Fired, Overdue, Pruned
+from tickwright.store.queries import LogQuery, RunQuery, ScheduleQuery
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -71,54 +73,6 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class ScheduleQuery:
-    """Filters and order of a list of schedules; `search` looks in key, name and description."""
-
-    limit: int = 20
-    offset: int = 0
-    status: ScheduleStatus | None = None
-    job_key: str | None = None
-    category: str | None = None
-    search: str | None = None
-    order: str = "-createdAt"
-
-
-@dataclass(frozen=True, slots=True)
-class RunQuery:
-    """Filters and order of a list of runs.
-
-    `order` is one of `createdAt`, `nominalAt`, `runAt`, `finishedAt`, turned around by a `-`; the
-    default is the newest first, of one schedule the latest instant first. Other orders than by
-    `createdAt` need `schedule_id`, or `statuses` of open runs only, so that few rows are sorted.
-    `cursor` is the `next_cursor` of the page before: what is inserted meanwhile shifts nothing.
-    """
-
-    limit: int = 20
-    offset: int = 0
-    schedule_id: UUID | None = None
-    statuses: Collection[RunStatus] = ()
-    job_key: str | None = None
-    worker_id: UUID | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    cause: Cause | None = None
-    queue: str | None = None
-    replay_of: UUID | None = None
-    order: str | None = None
-    cursor: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LogQuery:
-    """Which lines of a run's log: the first behind `after`, or with `newest` the last of all."""
-
-    after: int = 0
-    limit: int = 100
-    attempt: int | None = None
-    newest: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Offer:
     """What a worker can take on at this moment: which queues and handlers, how many runs."""
 
@@ -137,6 +91,16 @@ class JobEdit:
     deletes: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class CalendarEdit:
+    """What to write of a calendar, or that it goes, and the change that says so."""
+
+    calendar: Calendar
+    change: Change
+    deletes: bool = False
+
+
+DecideCalendar = Callable[[Calendar | None], CalendarEdit | None]
 DecideJob = Callable[[Job | None], JobEdit | None]
 Decide = Callable[[Schedule | None], Edit | None]
 PlanDue = Callable[[Due], Plan]
@@ -212,6 +176,31 @@ class Jobs(Protocol):
         """Let `decide` see the job under lock, and write what it wants with its change.
 
         The job as it is then, or was when it is deleted; None when there is none.
+        """
+        ...
+
+
+class Calendars(Protocol):
+    """Calendars by key: a scope's own, and the system's, which every scope may read."""
+
+    async def get(self, scope: Scope, key: str) -> Calendar | None:
+        """The scope's own, else the shared one."""
+        ...
+
+    async def resolve(self, scope: Scope, keys: Collection[str]) -> dict[str, Calendar]:
+        """What the keys mean in this scope, as `get` has it; unknown ones are absent."""
+        ...
+
+    async def find(
+        self, scope: Scope, limit: int, offset: int, search: str | None = None
+    ) -> Page[Calendar]:
+        """Own and shared in the order of their keys, own first; `search` looks in the keys."""
+        ...
+
+    async def write(self, scope: Scope, key: str, decide: DecideCalendar) -> Calendar | None:
+        """Let `decide` see the scope's own calendar under lock; write what it wants, and why.
+
+        The calendar as it is then, or was when it is deleted; None when there is none.
         """
         ...
 
@@ -449,6 +438,7 @@ class Store:
 
     schedules: Schedules
     jobs: Jobs
+    calendars: Calendars
     runs: Runs
     reports: Reports
     changes: Changes

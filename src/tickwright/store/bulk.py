@@ -15,10 +15,11 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tickwright.model.scope import Scope
-from tickwright.store.base import NewRun, RunQuery
+from tickwright.store.base import NewRun
 from tickwright.store.cancelling import ask_to_stop, cancel_queued
 from tickwright.store.database import Database
 from tickwright.store.overlapping import advance_lines
+from tickwright.store.queries import RunQuery
 from tickwright.store.run_lists import run_filters
 
 GONE = "there is no such run any more"

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tickwright.model.report import Level, LogLine, LogPage, Report
 from tickwright.model.run import Items, Progress, Run, RunStatus
 from tickwright.model.scope import Scope
-from tickwright.store.base import LogQuery
 from tickwright.store.database import Database
+from tickwright.store.queries import LogQuery
 from tickwright.store.schema import Tables
 from tickwright.store.statements import inserting
 

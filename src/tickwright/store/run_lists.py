@@ -22,8 +22,8 @@ from tickwright.model.run import Run
 from tickwright.model.scope import Scope
 from tickwright.model.states import OPEN_RUNS
 from tickwright.model.timestamps import from_rfc3339, to_rfc3339
-from tickwright.store.base import RunQuery
 from tickwright.store.database import Database
+from tickwright.store.queries import RunQuery
 from tickwright.store.schema import Tables
 
 MOST_COUNTED = 10_000

@@ -19,12 +19,13 @@ from tickwright.model.run import Attempt, Cause, Gate, Items, Run, RunStatus
 from tickwright.model.schedule import Overlap, ScheduleStatus
 from tickwright.model.scope import Scope
 from tickwright.model.states import OPEN_RUNS
-from tickwright.store.base import NewRun, Ref, RunQuery, Work
+from tickwright.store.base import NewRun, Ref, Work
 from tickwright.store.bulk import GONE, cancel_all, matching_runs, own_request, portions
 from tickwright.store.cancelling import ask_to_stop, cancel_queued
 from tickwright.store.database import Database, new_id
 from tickwright.store.listing import is_named
 from tickwright.store.overlapping import advance_lines, make_way, open_runs
+from tickwright.store.queries import RunQuery
 from tickwright.store.reports import reported, with_report
 from tickwright.store.run_lists import run_page, select_runs
 from tickwright.store.settling import limit_gate, of_its_job, unstarted

@@ -23,11 +23,12 @@ from tickwright.model.schedule import (
 )
 from tickwright.model.scope import Scope
 from tickwright.store.answers import DayStats
-from tickwright.store.base import Decide, Edit, Ref, ScheduleQuery, Settle
+from tickwright.store.base import Decide, Edit, Ref, Settle
 from tickwright.store.cancelling import cancel_queued
 from tickwright.store.changes import insert_change
 from tickwright.store.database import Database
 from tickwright.store.listing import contains, is_named, page
+from tickwright.store.queries import ScheduleQuery
 from tickwright.store.settling import settled
 
 _RACES = 3

@@ -69,6 +69,7 @@ class Tables:
         self.stats = self._stats()
         self.days = self._days()
         self.jobs = self._jobs()
+        self.calendars = self._calendars()
         self.runs = self._runs()
         self.attempts = self._attempts()
         self.reports = self._reports()
@@ -189,6 +190,17 @@ class Tables:
             self._index("jobs_key", "scope_key", "key", unique=True),
             self._index("jobs_sla", "sla_start_ms", where="sla_start_ms IS NOT NULL"),
             self._index("jobs_keep", "keep_for_ms", where="keep_for_ms IS NOT NULL"),
+        )
+
+    def _calendars(self) -> sa.Table:
+        return self._table(
+            "calendars",
+            sa.Column("id", sa.Uuid, primary_key=True),
+            sa.Column("scope_key", sa.Text, nullable=False),
+            sa.Column("key", sa.Text, nullable=False),
+            sa.Column("definition", Json, nullable=False),
+            sa.Column("version", sa.Integer, nullable=False),
+            self._index("calendars_key", "scope_key", "key", unique=True),
         )
 
     def _runs(self) -> sa.Table:

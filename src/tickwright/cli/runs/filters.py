@@ -13,7 +13,7 @@ from tickwright.model.timestamps import from_rfc3339
 
 if TYPE_CHECKING:
     from tickwright.cli.session import Session
-    from tickwright.store.base import RunQuery
+    from tickwright.store.queries import RunQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Filters:
 
     async def query(self, session: Session) -> RunQuery:
         """The runs that are meant; NotFound when there is no such schedule."""
-        from tickwright.store.base import RunQuery
+        from tickwright.store.queries import RunQuery
 
         of = None
         if self.schedule is not None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tickwright.cli.options import Place
     from tickwright.cli.session import Session
     from tickwright.service.bulk import Bulk
-    from tickwright.store.base import RunQuery
+    from tickwright.store.queries import RunQuery
 
 OneRun = Annotated[
     UUID | None,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tickwright.cli.session import Session
     from tickwright.model.run import Run
     from tickwright.service.bulk import Bulk
-    from tickwright.store.base import RunQuery
+    from tickwright.store.queries import RunQuery
 
 
 @command
