@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import date, timedelta
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tickwright.config import Settings
@@ -15,6 +16,7 @@ from tickwright.service.scheduler import Scheduler as Service
 if TYPE_CHECKING:
     from tickwright.engine.runtime import Options, Parts
     from tickwright.model.clock import Clock
+    from tickwright.model.json import JsonObject
     from tickwright.store.base import Store
     from tickwright.targets.base import Target
     from tickwright.targets.handler import HandlerRegistry
@@ -67,6 +69,21 @@ class Scheduler(Service):
             auto_migrate=parts.store.dialect == "sqlite" if migrate is None else migrate,
             default_timezone=zone_of(self.settings.default_timezone, "defaultTimezone").key,
         )
+        if self.settings.calendars_path is not None:
+            self._runtime.duties["calendars"] = self._calendar_files(self.settings.calendars_path)
+
+    def _calendar_files(self, path: Path) -> Callable[[], Awaitable[timedelta]]:
+        """What keeps the system's calendars as the files at `path` have them."""
+        from tickwright.model.scope import SYSTEM
+        from tickwright.service.calendar_files import CalendarFiles
+
+        async def define(key: str, definition: JsonObject) -> None:
+            await self.define_calendar(SYSTEM, key, definition, actor="file")
+
+        async def today() -> date:
+            return (await self._time.now()).date()
+
+        return CalendarFiles(path, self._default_timezone, define, today).tick
 
 
 def _options(settings: Settings) -> Options:
@@ -81,6 +98,7 @@ def _options(settings: Settings) -> Options:
         sweep=timedelta(seconds=settings.sweep_seconds),
         grace=timedelta(seconds=settings.grace_seconds),
         keep_runs=timedelta(days=settings.retention_days),
+        keep_last=settings.retention_runs,
     )
 
 

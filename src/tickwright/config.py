@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, field_validator
@@ -67,6 +68,11 @@ class Settings(BaseSettings):
         validation_alias=_named("DEFAULT_TIMEZONE", "DEFAULT_TZ"),
         description="IANA zone of rules that do not name one.",
     )
+    calendars_path: Path | None = Field(
+        None,
+        validation_alias=_named("CALENDARS_PATH"),
+        description="File or folder of the system's calendars: <key>.json, .yaml or .ics.",
+    )
     queues: Annotated[tuple[str, ...], NoDecode] = Field(
         ("default",),
         min_length=1,
@@ -130,6 +136,13 @@ class Settings(BaseSettings):
         gt=0,
         validation_alias=_named("RETENTION_DAYS", "RUN_RETENTION_DAYS"),
         description="How long ended runs are kept; statistics stay.",
+    )
+    retention_runs: int = Field(
+        1000,
+        ge=0,
+        le=1_000_000,
+        validation_alias=_named("RETENTION_RUNS"),
+        description="How many runs of each schedule are kept; 0 is all.",
     )
     queue_strategy: Literal["local"] = Field(
         "local",

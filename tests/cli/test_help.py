@@ -9,13 +9,16 @@ import pytest
 
 from tests.cli.conftest import Cli
 from tickwright import cli as command_line
-from tickwright.cli import job, runs, schedule
+from tickwright.cli import calendar, job, runs, schedule
 
 COMMANDS: list[tuple[str, ...]] = [
-    (name,) for name in command_line.MEMBERS if name not in ("schedule", "job", "runs", "db")
+    (name,)
+    for name in command_line.MEMBERS
+    if name not in ("schedule", "job", "calendar", "runs", "db")
 ]
 COMMANDS += [("schedule", name) for name in schedule.MEMBERS]
 COMMANDS += [("job", name) for name in job.MEMBERS]
+COMMANDS += [("calendar", name) for name in calendar.MEMBERS]
 COMMANDS += [("runs", name) for name in runs.MEMBERS]
 COMMANDS += [("db", "upgrade"), ("db", "status")]
 

@@ -18,10 +18,12 @@ from tests.simulation.loop import Lane
 from tests.simulation.server import TABLES, Server, Transaction, Weather
 from tickwright.model.errors import StoreUnavailable
 from tickwright.store.base import Store
+from tickwright.store.calendars import SqlCalendars
 from tickwright.store.changes import SqlChanges
 from tickwright.store.firing import SqlFiring
 from tickwright.store.jobs import SqlJobs
 from tickwright.store.queue import SqlQueue
+from tickwright.store.reports import SqlReports
 from tickwright.store.runs import SqlRuns
 from tickwright.store.schedules import SqlSchedules
 from tickwright.store.sqlite.hot import SqliteStatements
@@ -195,10 +197,13 @@ def store_over(wire: Wire, firing: type[SqlFiring] = SqlFiring) -> Store:
     return Store(
         schedules=SqlSchedules(database),
         jobs=SqlJobs(database),
+        calendars=SqlCalendars(database),
         runs=SqlRuns(database),
+        reports=SqlReports(database),
         changes=SqlChanges(database),
         firing=firing(database, statements),
         queue=SqlQueue(database, statements),
+        reporting=SqlReports(database),
         workers=SqlWorkers(database),
         upkeep=SqlUpkeep(database),
         clock=database,

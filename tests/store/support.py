@@ -14,9 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from tickwright.model.calendar import Calendar, definition_from_json
 from tickwright.model.change import Change
 from tickwright.model.job import Job, Policy
 from tickwright.model.plan import Decision, Due, Plan
+from tickwright.model.report import Level, LogLine, Report
 from tickwright.model.run import (
     Cause,
     Claimed,
@@ -28,18 +30,10 @@ from tickwright.model.run import (
 from tickwright.model.schedule import Cursor, Overlap, Schedule, Stats
 from tickwright.model.scope import SYSTEM, Scope, organization, tenant
 from tickwright.model.worker import Worker, WorkerStatus
-from tickwright.store.base import (
-    Decide,
-    Edit,
-    Fired,
-    JobEdit,
-    NewRun,
-    Offer,
-    PlanDue,
-    RunQuery,
-    Store,
-)
+from tickwright.store.answers import Fired
+from tickwright.store.base import CalendarEdit, Decide, Edit, JobEdit, NewRun, Offer, PlanDue, Store
 from tickwright.store.database import new_id
+from tickwright.store.queries import RunQuery
 
 T = TypeVar("T")
 
@@ -74,8 +68,8 @@ def schedule(key: str = "nightly", scope: Scope = ACME, **changes: Any) -> Sched
     return Schedule(**(given | changes))
 
 
-def change(of: Schedule | Job, action: str = "create", at: datetime = NOW) -> Change:
-    resource = "schedule" if isinstance(of, Schedule) else "job"
+def change(of: Schedule | Job | Calendar, action: str = "create", at: datetime = NOW) -> Change:
+    resource = type(of).__name__.lower()
     return Change(of.scope, at, action, resource, of.id, of.key, actor="ada")
 
 
@@ -124,6 +118,26 @@ async def write_job(store: Store, job: Job) -> Job:
         return JobEdit(after, replace(change(after), version=after.version))
 
     written = await store.jobs.write(job.scope, job.key, decide)
+    assert written is not None
+    return written
+
+
+async def put_calendar(
+    store: Store, key: str = "office", scope: Scope = ACME, **said: Any
+) -> Calendar:
+    return await write_calendar(store, Calendar(new_id(), scope, key, definition_from_json(said)))
+
+
+async def write_calendar(store: Store, calendar: Calendar) -> Calendar:
+    """Set the definition of a calendar, there before or not."""
+
+    def decide(current: Calendar | None) -> CalendarEdit:
+        after = calendar
+        if current is not None:
+            after = replace(calendar, id=current.id, version=current.version + 1)
+        return CalendarEdit(after, replace(change(after), version=after.version))
+
+    written = await store.calendars.write(calendar.scope, calendar.key, decide)
     assert written is not None
     return written
 
@@ -288,6 +302,27 @@ def _ending(run: Claimed, status: RunStatus, at: datetime, outcome: str, **chang
         lost_count=run.lost_count,
         **changes,
     )
+
+
+def told(run: Claimed, *texts: str, **changes: Any) -> Report:
+    """What an attempt reports: a line for each text, the first of them its first line."""
+    first = run.lease_token * 1000
+    lines = [
+        LogLine(first + number, run.attempt, NOW, Level.INFO, text)
+        for number, text in enumerate(texts)
+    ]
+    given: dict[str, Any] = {
+        "run_id": run.id,
+        "attempt": run.attempt,
+        "lease_token": run.lease_token,
+        "version": 1,
+        "progress": None,
+        "items": None,
+        "dropped": 0,
+        "lines": tuple(lines),
+        "keep_from": None,
+    }
+    return Report(**(given | changes))
 
 
 def ids(of: Iterable[Claimed | Run | Schedule]) -> set[UUID]:

@@ -46,31 +46,53 @@ def read_json(raw: bytes) -> Any:
 class _Checked(Request):
     """A request whose JSON is read by our own rules."""
 
+    wanted = "application/json"
+
     async def body(self) -> bytes:
         raw = await super().body()
-        if raw and not _is_json(self.headers.get("content-type", "")):
+        if raw and not self.is_wanted(self.headers.get("content-type", "")):
             raise Refused(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_media_type",
-                "the body must be sent as application/json",
+                f"the body must be sent as {self.wanted}",
             )
         return raw
+
+    def is_wanted(self, content_type: str) -> bool:
+        return _is_json(content_type)
 
     async def json(self) -> Any:
         return read_json(await self.body())
 
 
+class _Ics(_Checked):
+    """A request whose body is an iCalendar file."""
+
+    wanted = "text/calendar"
+
+    def is_wanted(self, content_type: str) -> bool:
+        return content_type.partition(";")[0].strip().lower() == self.wanted
+
+
 class JsonRoute(APIRoute):
     """A route that reads its body with `read_json`, and refuses a URL no database could keep."""
+
+    request_class: type[_Checked] = _Checked
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
             _check_url(request.scope)
-            return await handle(_Checked(request.scope, request.receive))
+            return await handle(self.request_class(request.scope, request.receive))
 
         return handler
+
+
+class IcsRoute(JsonRoute):
+    """A route whose body is an iCalendar file."""
+
+    request_class = _Ics
 
 
 def _check_url(scope: Scope) -> None:

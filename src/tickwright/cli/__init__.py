@@ -16,6 +16,7 @@ MEMBERS = {
     "run": "tickwright.cli.run:run",
     "schedule": "tickwright.cli.schedule:group",
     "job": "tickwright.cli.job:group",
+    "calendar": "tickwright.cli.calendar:group",
     "runs": "tickwright.cli.runs:group",
     "db": "tickwright.cli.db:group",
 }

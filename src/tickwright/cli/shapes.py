@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tickwright.cli.wording import in_words
+from tickwright.model.calendar import Calendar
 from tickwright.model.job import Job
 from tickwright.model.page import Page
-from tickwright.model.run import Run
+from tickwright.model.report import LogLine
+from tickwright.model.run import Attempt, Run
 from tickwright.model.schedule import Health, Schedule, ScheduleStatus
 from tickwright.model.scope import Scope
 from tickwright.model.timestamps import to_rfc3339
 from tickwright.service.options import camel
+
+if TYPE_CHECKING:
+    from tickwright.service.calendars import CalendarDay, CalendarDays
 
 
 def schedule_json(schedule: Schedule, health: Health) -> dict[str, Any]:
@@ -57,6 +62,32 @@ def job_json(job: Job) -> dict[str, Any]:
     }
 
 
+def calendar_json(calendar: Calendar) -> dict[str, Any]:
+    return {
+        "id": str(calendar.id),
+        "scope": scope_json(calendar.scope),
+        **calendar.configuration(),
+        "version": calendar.version,
+    }
+
+
+def days_json(told: CalendarDays) -> dict[str, Any]:
+    known = told.known_until
+    return {
+        "data": [_day_json(each) for each in told.days],
+        "knownUntil": None if known is None else known.isoformat(),
+    }
+
+
+def _day_json(told: CalendarDay) -> dict[str, Any]:
+    return {
+        "date": told.day.isoformat(),
+        "open": told.closed is None,
+        "reason": told.closed,
+        "partly": told.partly,
+    }
+
+
 def run_json(run: Run) -> dict[str, Any]:
     return {
         "id": str(run.id),
@@ -93,6 +124,42 @@ def run_json(run: Run) -> dict[str, Any]:
         "requestId": run.request_key,
         "cancelRequestedAt": _stamp(run.cancel_requested_at),
         "replayOf": str(run.replay_of) if run.replay_of else None,
+        "concurrencyKey": run.limit_key,
+    }
+
+
+def run_detail_json(run: Run, attempts: list[Attempt]) -> dict[str, Any]:
+    told = run.progress
+    return run_json(run) | {
+        "attempts": [
+            {
+                "attempt": each.attempt,
+                "outcome": each.outcome,
+                "workerId": str(each.worker_id) if each.worker_id else None,
+                "startedAt": _stamp(each.started_at),
+                "finishedAt": _stamp(each.finished_at),
+                "error": each.error,
+            }
+            for each in attempts
+        ],
+        "progress": told
+        and {
+            "done": told.done,
+            "total": told.total,
+            "message": told.message,
+            "at": _stamp(told.at),
+        },
+    }
+
+
+def line_json(line: LogLine) -> dict[str, Any]:
+    return {
+        "seq": line.seq,
+        "attempt": line.attempt,
+        "at": _stamp(line.at),
+        "level": line.level.value,
+        "logger": line.logger,
+        "text": line.text,
     }
 
 
@@ -103,6 +170,14 @@ def pagination_json(page: Page[Any]) -> dict[str, int]:
         "pageSize": page.limit,
         "total": page.total,
         "totalPages": -(-page.total // page.limit),
+    }
+
+
+def run_list_json(page: Page[Run]) -> dict[str, Any]:
+    return {
+        "data": [run_json(run) for run in page.items],
+        "pagination": {**pagination_json(page), "totalIsExact": page.exact},
+        "nextCursor": page.next_cursor,
     }
 
 

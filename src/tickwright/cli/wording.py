@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from tickwright.model.calendar import CalendarException, HolidaySource, Weekday, local_text
 from tickwright.model.durations import duration_text
 from tickwright.model.errors import TickwrightError
 from tickwright.model.job import Backoff, BackoffKind, Rate
 from tickwright.model.json import JsonObject
+from tickwright.model.report import LogLine
+from tickwright.model.run import Progress
 
 _UNITS = (
     ("d", timedelta(days=1)),
@@ -34,6 +38,23 @@ def away(moment: datetime, now: datetime) -> str:
     return "now"
 
 
+def progress_in_words(progress: Progress) -> str:
+    """Such as `50 of 200 (25 %), copying`."""
+    words = f"{progress.done:g}"
+    if progress.total is not None:
+        words = f"{words} of {progress.total:g}"
+        if progress.total:
+            words = f"{words} ({progress.done / progress.total:.0%})".replace("%", " %")
+    return f"{words}, {progress.message}" if progress.message else words
+
+
+def line_in_words(line: LogLine) -> str:
+    """One line of a log, on the clock of this machine; what follows in it is set in."""
+    said = f"{line.logger}: {line.text}" if line.logger else line.text
+    head = f"{line.at.astimezone():%Y-%m-%d %H:%M:%S} {line.level.upper():<8} "
+    return head + "\n    ".join(said.splitlines())
+
+
 def backoff_in_words(backoff: Backoff) -> str:
     """The delays between attempts, such as `10s x 2 up to 1h, half random`."""
     base, cap = duration_text(backoff.base), duration_text(backoff.cap)
@@ -52,6 +73,24 @@ def rate_in_words(rate: Rate, key: str | None) -> str:
     """Such as `100 starts per 1m for each customer.id`."""
     words = f"{rate.starts} starts per {duration_text(rate.per)}"
     return f"{words} for each {key}" if rate.by_key else words
+
+
+def week_in_words(weekdays: Sequence[Weekday]) -> str:
+    """Such as `mon tue wed thu fri`."""
+    return " ".join(weekdays) or "none"
+
+
+def holidays_in_words(sources: Sequence[HolidaySource]) -> str:
+    """Such as `DE-BY, AT`."""
+    codes = ["-".join(filter(None, (each.country, each.subdivision))) for each in sources]
+    return ", ".join(codes) or "none"
+
+
+def exception_in_words(exception: CalendarException) -> str:
+    """Such as `closed 2026-12-24..2026-12-31 Works holiday`."""
+    first, last = local_text(exception.starts), local_text(exception.ends)
+    span = first if first == last else f"{first}..{last}"
+    return " ".join(filter(None, (exception.kind.value, span, exception.name)))
 
 
 def rule_in_words(trigger: JsonObject) -> str:

@@ -7,26 +7,31 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping
-from datetime import datetime, timedelta
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
+from datetime import date, datetime, timedelta
 from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
 
 from tickwright.engine.hooks import EndHook, StartHook
+from tickwright.model.calendar import Calendar, ExceptionKind
 from tickwright.model.change import Change
 from tickwright.model.job import DEFAULT_POLICY, Job, Policy
 from tickwright.model.json import JsonObject
 from tickwright.model.page import Page
+from tickwright.model.report import LogPage, RunUpdate
 from tickwright.model.run import Attempt, Cause, Run
 from tickwright.model.schedule import Health, Schedule
 from tickwright.model.scope import Scope
 from tickwright.model.worker import Worker
+from tickwright.service.bulk import MOST_AT_ONCE, Bulk
+from tickwright.service.calendars import CalendarDays
 from tickwright.service.edits import Past
 from tickwright.service.options import ScheduleOptions
 from tickwright.service.scheduler import Scheduler
 from tickwright.service.statistics import Statistics
 from tickwright.service.status import Status
-from tickwright.store.base import Ref, RunQuery, ScheduleQuery
+from tickwright.store.base import Ref
+from tickwright.store.queries import RunQuery, ScheduleQuery
 from tickwright.triggers import Trigger
 
 T = TypeVar("T")
@@ -73,6 +78,10 @@ class _LoopThread:
         self._loop, self._closed = asyncio.get_running_loop(), asyncio.Event()
         self._ready.set()
         await self._closed.wait()
+
+
+async def _next(updates: AsyncGenerator[RunUpdate, None]) -> RunUpdate | None:
+    return await anext(updates, None)
 
 
 class SyncScheduler:
@@ -302,8 +311,60 @@ class SyncScheduler:
     def attempts(self, scope: Scope, run_id: UUID) -> list[Attempt]:
         return self._run(self.scheduler.attempts(scope, run_id))
 
+    def run_logs(
+        self,
+        scope: Scope,
+        run_id: UUID,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        attempt: int | None = None,
+        newest: bool = False,
+    ) -> LogPage:
+        return self._run(
+            self.scheduler.run_logs(
+                scope, run_id, after=after, limit=limit, attempt=attempt, newest=newest
+            )
+        )
+
+    def follow_run(self, scope: Scope, run_id: UUID, *, after: int = 0) -> Iterator[RunUpdate]:
+        updates = self.scheduler.follow_run(scope, run_id, after=after)
+        try:
+            while (update := self._run(_next(updates))) is not None:
+                yield update
+        finally:
+            # A loop that has ended has closed it too, and must not be begun again for that.
+            if self._thread is not None:
+                self._run(updates.aclose())
+
     def cancel_run(self, scope: Scope, run_id: UUID) -> Run:
         return self._run(self.scheduler.cancel_run(scope, run_id))
+
+    def cancel_runs(
+        self, scope: Scope, query: RunQuery, *, limit: int = MOST_AT_ONCE, dry_run: bool = False
+    ) -> Bulk:
+        return self._run(self.scheduler.cancel_runs(scope, query, limit=limit, dry_run=dry_run))
+
+    def retry_runs(
+        self,
+        scope: Scope,
+        query: RunQuery,
+        *,
+        limit: int = MOST_AT_ONCE,
+        dry_run: bool = False,
+        triggered_by: str | None = None,
+        request_key: str | None = None,
+    ) -> Bulk:
+        return self._run(
+            self.scheduler.retry_runs(
+                scope,
+                query,
+                limit=limit,
+                dry_run=dry_run,
+                triggered_by=triggered_by,
+                request_key=request_key,
+            )
+        )
 
     def wait_for_run(self, scope: Scope, run_id: UUID, timeout: timedelta) -> Run:
         return self._run(self.scheduler.wait_for_run(scope, run_id, timeout))
@@ -346,6 +407,65 @@ class SyncScheduler:
         self, scope: Scope, *, limit: int = 20, offset: int = 0, search: str | None = None
     ) -> Page[Job]:
         return self._run(self.scheduler.find_jobs(scope, limit=limit, offset=offset, search=search))
+
+    def create_calendar(
+        self, scope: Scope, key: str, definition: JsonObject, *, actor: str | None = None
+    ) -> Calendar:
+        return self._run(self.scheduler.create_calendar(scope, key, definition, actor=actor))
+
+    def define_calendar(
+        self, scope: Scope, key: str, definition: JsonObject, *, actor: str | None = None
+    ) -> Calendar:
+        return self._run(self.scheduler.define_calendar(scope, key, definition, actor=actor))
+
+    def update_calendar(
+        self,
+        scope: Scope,
+        key: str,
+        changes: JsonObject,
+        *,
+        version: int | None = None,
+        actor: str | None = None,
+    ) -> Calendar:
+        return self._run(
+            self.scheduler.update_calendar(scope, key, changes, version=version, actor=actor)
+        )
+
+    def import_calendar(
+        self,
+        scope: Scope,
+        key: str,
+        ics: str | bytes,
+        *,
+        kind: ExceptionKind | str = ExceptionKind.CLOSED,
+        replace_all: bool = False,
+        actor: str | None = None,
+    ) -> Calendar:
+        return self._run(
+            self.scheduler.import_calendar(
+                scope, key, ics, kind=kind, replace_all=replace_all, actor=actor
+            )
+        )
+
+    def delete_calendar(
+        self, scope: Scope, key: str, *, version: int | None = None, actor: str | None = None
+    ) -> Calendar:
+        return self._run(self.scheduler.delete_calendar(scope, key, version=version, actor=actor))
+
+    def get_calendar(self, scope: Scope, key: str) -> Calendar:
+        return self._run(self.scheduler.get_calendar(scope, key))
+
+    def find_calendars(
+        self, scope: Scope, *, limit: int = 20, offset: int = 0, search: str | None = None
+    ) -> Page[Calendar]:
+        return self._run(
+            self.scheduler.find_calendars(scope, limit=limit, offset=offset, search=search)
+        )
+
+    def calendar_days(
+        self, scope: Scope, key: str, first: date | None = None, last: date | None = None
+    ) -> CalendarDays:
+        return self._run(self.scheduler.calendar_days(scope, key, first, last))
 
     def workers(self) -> list[Worker]:
         return self._run(self.scheduler.workers())
