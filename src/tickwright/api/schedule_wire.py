@@ -21,8 +21,10 @@ from tickwright.api.wire import (
     milliseconds,
     scope_answer,
 )
+from tickwright.model.durations import duration_text
 from tickwright.model.errors import TickwrightError
 from tickwright.model.schedule import Health, Misfire, Overlap, Schedule, ScheduleStatus
+from tickwright.model.timing import MAX_CALENDARS, OnClosed, OutsideWindow, Timing
 from tickwright.service.options import (
     MAX_DESCRIPTION,
     MAX_KEY,
@@ -59,6 +61,9 @@ OverlapWord = Annotated[Overlap, Field(strict=False)]
 ShortText = Annotated[str, Field(max_length=MAX_NAME)]
 LongText = Annotated[str, Field(max_length=MAX_DESCRIPTION)]
 Count = Annotated[int, Field(ge=1, lt=2**62)]
+CalendarKey = Annotated[str, Field(min_length=1, max_length=MAX_KEY)]
+OnClosedWord = Annotated[OnClosed, Field(strict=False)]
+OutsideWord = Annotated[OutsideWindow, Field(strict=False)]
 Sort = Literal[
     "createdAt",
     "-createdAt",
@@ -91,6 +96,22 @@ class _Options(Body):
     )
     allow_manual: bool = Field(
         default=True, description="false: it runs by its rule only, and never by hand."
+    )
+    calendars: list[CalendarKey] = Field(
+        default=[], max_length=MAX_CALENDARS, description="Open is what all of them have open."
+    )
+    on_closed: OnClosedWord = Field(
+        default=OnClosed.SKIP, description="What becomes of an occurrence on a closed day."
+    )
+    window: Annotated[str, Field(max_length=11, examples=["22:00-06:00"])] | None = Field(
+        default=None, description="The time of day in which it may happen, on its trigger's clock."
+    )
+    outside_window: OutsideWord = Field(
+        default=OutsideWindow.SKIP, description="What becomes of an occurrence outside it."
+    )
+    jitter: Annotated[str, Field(max_length=32, examples=["5m"])] = Field(
+        default="0s",
+        description="Up to how long each occurrence is delayed, the same each time it is asked.",
     )
     enabled: bool = Field(default=True, description="false: paused.")
     name: ShortText | None = None
@@ -183,6 +204,11 @@ class ScheduleAnswer(Answer):
     misfire: Misfire
     overlap: Overlap
     overlap_limit: int
+    calendars: list[str]
+    on_closed: OnClosed
+    window: str | None
+    outside_window: OutsideWindow
+    jitter: str
     allow_manual: bool
     status: ScheduleStatus
     status_reason: str | None
@@ -231,6 +257,7 @@ def schedule_answer(schedule: Schedule, health: Health) -> ScheduleAnswer:
         misfire=schedule.misfire,
         overlap=schedule.overlap,
         overlap_limit=schedule.overlap_limit,
+        **_timing(schedule),
         allow_manual=schedule.allow_manual,
         status=schedule.status,
         status_reason=schedule.status_reason,
@@ -257,6 +284,17 @@ def schedule_answer(schedule: Schedule, health: Health) -> ScheduleAnswer:
         created_at=schedule.created_at,
         updated_at=schedule.updated_at,
     )
+
+
+def _timing(schedule: Schedule) -> dict[str, Any]:
+    timing = schedule.timing or Timing()
+    return {
+        "calendars": list(timing.calendars),
+        "on_closed": timing.on_closed,
+        "window": timing.window and str(timing.window),
+        "outside_window": timing.outside_window,
+        "jitter": duration_text(timing.jitter),
+    }
 
 
 def _in_words(schedule: Schedule) -> str | None:

@@ -16,15 +16,18 @@ from tickwright.engine import planning
 from tickwright.engine.runner import Runner
 from tickwright.engine.timekeeper import Timekeeper
 from tickwright.model import event as names
+from tickwright.model.errors import InvalidInput
 from tickwright.model.event import Event
 from tickwright.model.json import loads
 from tickwright.model.plan import Due, Plan
 from tickwright.model.run import RunStatus
 from tickwright.model.timestamps import to_rfc3339
+from tickwright.model.timing import Timing
 from tickwright.observe.base import Emitter
 from tickwright.store.answers import Fired, Undone
 from tickwright.store.base import Store
 from tickwright.triggers import Trigger, trigger_from_json
+from tickwright.triggers.calendars import OpenTimes
 
 BATCH = 1000
 LANES = 2
@@ -117,11 +120,20 @@ def plan_or_park(due: Due, now: datetime, halted: str | None = None) -> Plan:
     """
     try:
         trigger = _trigger(due.trigger)
+        if due.timing is not None and due.timing.calendars:
+            due.open_times = open_times(due.timing, due.calendars)
         if halted is not None:
             return planning.halt(due, trigger, now, halted, _step)
         return planning.plan(due, trigger, now, _step)
     except Exception as error:
         return planning.park(due, error)
+
+
+def open_times(timing: Timing, texts: tuple[str, ...]) -> OpenTimes:
+    """When these calendars are open; InvalidInput when some of them are gone."""
+    if len(texts) != len(timing.calendars):
+        raise InvalidInput("calendars", f"some of {', '.join(timing.calendars)} are gone")
+    return OpenTimes.from_texts(texts)
 
 
 def undone_event(undone: Undone, now: datetime) -> Event:

@@ -37,7 +37,10 @@ class OpenTimes(Protocol):
 
 @dataclass(slots=True)
 class Due:
-    """A schedule whose next occurrence has come, read under its cursor's lock."""
+    """A schedule whose next occurrence has come, read under its cursor's lock.
+
+    `calendars` are the JSON texts of those its timing names; who plans makes `open_times` of them.
+    """
 
     schedule_id: UUID
     trigger: str
@@ -51,6 +54,7 @@ class Due:
     overlap_limit: int = 1
     next_nominal: datetime | None = None
     timing: Timing | None = None
+    calendars: tuple[str, ...] = ()
     open_times: OpenTimes | None = None
 
     @property

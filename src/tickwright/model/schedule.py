@@ -11,6 +11,7 @@ from uuid import UUID
 from tickwright.model.json import JsonObject
 from tickwright.model.scope import Scope
 from tickwright.model.timestamps import to_rfc3339
+from tickwright.model.timing import Timing
 
 MISFIRE_THRESHOLD = timedelta(seconds=60)
 CATCHUP_WINDOW = timedelta(hours=24)
@@ -65,8 +66,9 @@ class Overlap(StrEnum):
 class Cursor:
     """How far a schedule has been decided; the only part of it that firing locks.
 
-    `spent` means no further occurrence will ever come; `parked` holds the error of a rule
-    that could not be evaluated.
+    `next_nominal` is the first undecided instant of the rule, where that may not be the
+    `next_run_at` at which it is due. `spent` means no further occurrence will ever come; `parked`
+    holds the error of a rule that could not be evaluated.
     """
 
     next_run_at: datetime | None = None
@@ -74,6 +76,12 @@ class Cursor:
     fired_count: int = 0
     spent: bool = False
     parked: str | None = None
+    next_nominal: datetime | None = None
+
+    @property
+    def nominal(self) -> datetime | None:
+        """The first instant of the rule that is not decided yet."""
+        return self.next_nominal or self.next_run_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,7 @@ class Schedule:
     updated_at: datetime
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    timing: Timing | None = None
     max_runs: int | None = None
     misfire: Misfire = Misfire.FIRE_ONCE
     overlap: Overlap = Overlap.SKIP
@@ -156,6 +165,7 @@ class Schedule:
             "payload": dict(self.payload),
             "startsAt": self.starts_at and to_rfc3339(self.starts_at),
             "endsAt": self.ends_at and to_rfc3339(self.ends_at),
+            **(self.timing or Timing()).to_json(),
             "maxRuns": self.max_runs,
             "misfire": self.misfire.value,
             "overlap": self.overlap.value,

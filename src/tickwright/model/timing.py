@@ -97,18 +97,21 @@ class Timing:
         return not self.calendars and self.window is None and not self.jitter
 
     def to_json(self) -> dict[str, Any]:
+        """As schedules say it; the zone is their trigger's."""
         return {
             "calendars": list(self.calendars),
             "onClosed": self.on_closed.value,
             "window": self.window and str(self.window),
             "outsideWindow": self.outside_window.value,
             "jitter": duration_text(self.jitter),
-            "timezone": self.timezone,
         }
 
+    def stored(self) -> dict[str, Any]:
+        return {**self.to_json(), "timezone": self.timezone}
+
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Timing:
-        """What `to_json` wrote."""
+    def from_stored(cls, data: Mapping[str, Any]) -> Timing:
+        """What `stored` gave."""
         return cls(
             calendars=tuple(data["calendars"]),
             on_closed=OnClosed(data["onClosed"]),

@@ -19,6 +19,7 @@ from tickwright.model.errors import Conflict, InvalidInput, NotFound, NotPossibl
 from tickwright.model.json import JsonObject, checked_text
 from tickwright.model.page import Page
 from tickwright.model.scope import Scope
+from tickwright.service.calendar_users import rewake, users_of
 from tickwright.service.core import Core
 from tickwright.service.edits import Who
 from tickwright.service.options import check_key, check_note, check_ref
@@ -135,8 +136,11 @@ class Calendars(Core):
     async def delete_calendar(
         self, scope: Scope, key: str, *, version: int | None = None, actor: str | None = None
     ) -> Calendar:
-        """Delete a calendar of the scope's own."""
-        await self._check_own(scope, key)
+        """Delete a calendar of the scope's own; Conflict while schedules go by it."""
+        calendar = await self._check_own(scope, key)
+        if calendar is not None:
+            async for schedule in users_of(self._store, calendar):
+                raise Conflict(f"the schedule {schedule.key} goes by the calendar {key}")
 
         def deleted(current: Calendar | None) -> None:
             _existing(current, key, version)
@@ -204,6 +208,9 @@ class Calendars(Core):
         written = await self._store.calendars.write(scope, key, decided)
         if written is None:
             raise NotFound(f"there is no calendar {key}")
+        if action != "delete":
+            await rewake(self._store, self._runtime.parts.emitter, written, who.now)
+            self._runtime.wake("due")
         return written
 
 

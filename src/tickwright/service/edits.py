@@ -6,11 +6,13 @@ no edit, pause, resume or registration ever fires the past.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from tickwright.engine.occurrences import Course
+from tickwright.engine.occurrences import Course, wake_at
+from tickwright.engine.planner import open_times
 from tickwright.engine.planning import begin, next_after
 from tickwright.model.change import Change
 from tickwright.model.errors import Conflict, InvalidInput, NotFound, NotPossible, VersionConflict
@@ -38,11 +40,12 @@ _ENDED = (ScheduleStatus.COMPLETED, ScheduleStatus.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Who asks, when, and why."""
+    """Who asks, when, and why; and the definitions, by key, of the calendars that matter."""
 
     now: datetime
     actor: str | None = None
     reason: str | None = None
+    calendars: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def register(current: Schedule | None, wanted: Declaration, who: Who) -> Edit | 
     after = replace(after, job_key=wanted.job_key)
     if after == current and current.cursor.parked is None:
         return None
-    after = _as_enabled(current, _reconsidered(current, after, who.now, wanted.past), who)
+    after = _as_enabled(current, _reconsidered(current, after, who, wanted.past), who)
     return _edit(current, after, who, "register")
 
 
@@ -92,7 +95,7 @@ def update(
     layer = overridden(before, wishes, trigger)
     after = with_layers(_described(before, wishes), before.registered, layer)
     _check_bounds(after)
-    after = _as_enabled(before, _reconsidered(before, after, who.now), who)
+    after = _as_enabled(before, _reconsidered(before, after, who), who)
     return _edit(before, after, who, "update")
 
 
@@ -114,7 +117,7 @@ def resume(current: Schedule | None, ref: object, who: Who) -> Edit | None:
         raise NotPossible(f"a {before.status} schedule cannot be resumed; give it a new trigger")
     layer = overridden(before, Wishes({"enabled": True}), None)
     after = with_layers(before, before.registered, layer)
-    return _edit(before, _resumed(after, who.now), who, "resume")
+    return _edit(before, _resumed(after, who), who, "resume")
 
 
 def cancel(current: Schedule | None, ref: object, who: Who) -> Edit | None:
@@ -163,7 +166,7 @@ def _first(wanted: Declaration, who: Who, action: str) -> Edit:
     schedule = with_layers(_described(blank, wanted.wishes), layer, {})
     _check_bounds(schedule)
     base = _earliest(trigger, who.now, wanted.past)
-    schedule = _armed(schedule, trigger, base, required=True)
+    schedule = _armed(schedule, trigger, base, who, required=True)
     if not wants_enabled(layer, {}):
         schedule = _paused(schedule, who.reason)
     return Edit(schedule, _change(None, schedule, who, action))
@@ -210,18 +213,16 @@ def _check_bounds(schedule: Schedule) -> None:
         raise InvalidInput("endsAt", "lies before startsAt")
 
 
-def _reconsidered(
-    before: Schedule, after: Schedule, now: datetime, past: Past = "refuse"
-) -> Schedule:
+def _reconsidered(before: Schedule, after: Schedule, who: Who, past: Past = "refuse") -> Schedule:
     """`after` with its next occurrence found again where the edit calls for it."""
     if before.status in _ENDED:
-        return _revived(after, now, past) if _gives_more(before, after) else after
+        return _revived(after, who, past) if _gives_more(before, after) else after
     if after.status is not ScheduleStatus.ACTIVE:
         return after
     if _has_another_rule(before, after):
-        return _rearmed(after, now, past, required=True)
+        return _rearmed(after, who, past, required=True)
     if before.max_runs != after.max_runs and (after.next_run_at is None or _exhausted(after)):
-        return _rearmed(after, now, past, required=False)
+        return _rearmed(after, who, past, required=False)
     return after
 
 
@@ -230,6 +231,7 @@ def _has_another_rule(before: Schedule, after: Schedule) -> bool:
         not same_rule(before.trigger, after.trigger)
         or before.trigger.get("anchor") != after.trigger.get("anchor")
         or (before.starts_at, before.ends_at) != (after.starts_at, after.ends_at)
+        or before.timing != after.timing
         or before.cursor.parked is not None
     )
 
@@ -241,37 +243,62 @@ def _gives_more(before: Schedule, after: Schedule) -> bool:
     return not same_rule(before.trigger, after.trigger) or bool(ends_later or runs_more)
 
 
-def _revived(schedule: Schedule, now: datetime, past: Past) -> Schedule:
+def _revived(schedule: Schedule, who: Who, past: Past) -> Schedule:
     active = replace(schedule, status=ScheduleStatus.ACTIVE, status_reason=None)
-    return _rearmed(active, now, past, required=True)
+    return _rearmed(active, who, past, required=True)
 
 
-def _rearmed(schedule: Schedule, now: datetime, past: Past, *, required: bool) -> Schedule:
+def _rearmed(schedule: Schedule, who: Who, past: Past, *, required: bool) -> Schedule:
     trigger = trigger_from_json(schedule.trigger)
-    base = _earliest(trigger, now, past)
+    base = _earliest(trigger, who.now, past)
     if schedule.cursor.decided_through is not None:
         base = max(base, schedule.cursor.decided_through)
-    return _armed(schedule, trigger, base, required=required)
+    return _armed(schedule, trigger, base, who, required=required)
 
 
 def _exhausted(schedule: Schedule) -> bool:
     return schedule.max_runs is not None and schedule.cursor.fired_count >= schedule.max_runs
 
 
-def _armed(schedule: Schedule, trigger: Trigger, base: datetime, *, required: bool) -> Schedule:
+def rewoken(schedule: Schedule, who: Who) -> Cursor | None:
+    """Its cursor, woken when its calendars say now; None when that is as it was."""
+    if schedule.cursor.next_run_at is None or schedule.timing is None:
+        return None
+    course = _course(schedule, trigger_from_json(schedule.trigger), who)
+    wake = wake_at(course, schedule.cursor.nominal)
+    if wake == schedule.cursor.next_run_at:
+        return None
+    return replace(schedule.cursor, next_run_at=wake)
+
+
+def _course(schedule: Schedule, trigger: Trigger, who: Who) -> Course:
+    timing = schedule.timing
+    course = Course(trigger, next_after, schedule.ends_at, timing, None, schedule.id)
+    if timing is not None and timing.calendars:
+        texts = [who.calendars[key] for key in sorted(timing.calendars) if key in who.calendars]
+        course.open_times = open_times(timing, tuple(texts))
+    return course
+
+
+def _armed(
+    schedule: Schedule, trigger: Trigger, base: datetime, who: Who, *, required: bool
+) -> Schedule:
     cursor = schedule.cursor
-    course = Course(trigger, next_after, schedule.ends_at, schedule_id=schedule.id)
-    upcoming, _ = begin(course, base, schedule.starts_at)
+    upcoming, nominal = begin(_course(schedule, trigger, who), base, schedule.starts_at)
     if upcoming is None and required:
         raise InvalidInput("trigger", _never(trigger, schedule))
     if _exhausted(schedule):
         if required:
             raise InvalidInput("maxRuns", f"{cursor.fired_count} runs have been made already")
-        upcoming = None
-    return replace(
-        schedule,
-        cursor=replace(cursor, next_run_at=upcoming, spent=upcoming is None, parked=None),
+        upcoming = nominal = None
+    armed = replace(
+        cursor,
+        next_run_at=upcoming,
+        next_nominal=None if schedule.timing is None else nominal,
+        spent=upcoming is None,
+        parked=None,
     )
+    return replace(schedule, cursor=armed)
 
 
 def _never(trigger: Trigger, schedule: Schedule) -> str:
@@ -290,13 +317,13 @@ def _paused(schedule: Schedule, reason: str | None) -> Schedule:
         schedule,
         status=ScheduleStatus.PAUSED,
         status_reason=reason,
-        cursor=replace(schedule.cursor, next_run_at=None),
+        cursor=replace(schedule.cursor, next_run_at=None, next_nominal=None),
     )
 
 
-def _resumed(schedule: Schedule, now: datetime) -> Schedule:
+def _resumed(schedule: Schedule, who: Who) -> Schedule:
     active = replace(schedule, status=ScheduleStatus.ACTIVE, status_reason=None)
-    armed = _rearmed(active, now, "refuse", required=False)
+    armed = _rearmed(active, who, "refuse", required=False)
     if armed.cursor.next_run_at is None:
         raise NotPossible(
             "nothing is left to run: its time passed while it was paused; "
@@ -311,12 +338,12 @@ def _as_enabled(before: Schedule, after: Schedule, who: Who) -> Schedule:
     if not enabled and after.status is ScheduleStatus.ACTIVE:
         return _paused(after, who.reason)
     if enabled and before.status is ScheduleStatus.PAUSED:
-        return _resumed(after, who.now)
+        return _resumed(after, who)
     return after
 
 
 def _disarmed(cursor: Cursor) -> Cursor:
-    return replace(cursor, next_run_at=None, spent=False)
+    return replace(cursor, next_run_at=None, next_nominal=None, spent=False)
 
 
 def _present(current: Schedule | None, ref: object) -> Schedule:

@@ -9,17 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
+from tickwright.model.durations import duration_from_text
 from tickwright.model.json import JsonObject
 from tickwright.model.schedule import Misfire, Overlap, Schedule
 from tickwright.model.timestamps import from_rfc3339, to_rfc3339
+from tickwright.model.timing import OnClosed, OutsideWindow, Timing, Window
 from tickwright.service.options import Wishes
 from tickwright.triggers import Trigger
 
+_TIMING = ("calendars", "on_closed", "window", "outside_window", "jitter")
 Layer = Mapping[str, Mapping[str, Any]]
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "trigger": ("trigger", "starts_at", "ends_at"),
+    "trigger": ("trigger", "starts_at", "ends_at", *_TIMING),
     "target": ("target", "payload"),
     "policy": ("max_runs", "misfire", "overlap", "overlap_limit", "allow_manual"),
     "status": ("enabled",),
@@ -27,6 +31,11 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 _DEFAULTS: Mapping[str, Any] = {
     "starts_at": None,
     "ends_at": None,
+    "calendars": [],
+    "on_closed": OnClosed.SKIP.value,
+    "window": None,
+    "outside_window": OutsideWindow.SKIP.value,
+    "jitter": "0s",
     "payload": {},
     "max_runs": None,
     "misfire": Misfire.FIRE_ONCE.value,
@@ -76,6 +85,7 @@ def with_layers(schedule: Schedule, registered: Layer, override: Layer) -> Sched
         trigger=values["trigger"],
         starts_at=_moment(values["starts_at"]),
         ends_at=_moment(values["ends_at"]),
+        timing=_timing(values),
         target=values["target"],
         payload=values["payload"],
         max_runs=values["max_runs"],
@@ -84,6 +94,20 @@ def with_layers(schedule: Schedule, registered: Layer, override: Layer) -> Sched
         overlap_limit=values.get("overlap_limit", 1),
         allow_manual=values.get("allow_manual", True),
     )
+
+
+def _timing(values: Mapping[str, Any]) -> Timing | None:
+    """None where every instant is due as it stands; a row may be older than these words."""
+    said = {name: values.get(name, _DEFAULTS[name]) for name in _TIMING}
+    timing = Timing(
+        calendars=tuple(said["calendars"]),
+        on_closed=OnClosed(said["on_closed"]),
+        window=Window.from_text(said["window"]) if said["window"] else None,
+        outside_window=OutsideWindow(said["outside_window"]),
+        jitter=duration_from_text("jitter", said["jitter"]),
+        timezone=values["trigger"].get("timezone", "UTC"),
+    )
+    return None if timing.plain else timing
 
 
 def wants_enabled(registered: Layer, override: Layer) -> bool:
@@ -102,7 +126,7 @@ def _unanchored(trigger: JsonObject) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return to_rfc3339(value)
-    if isinstance(value, Misfire | Overlap):
+    if isinstance(value, StrEnum):
         return value.value
     return value
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypedDict, TypeVar
 from uuid import UUID, uuid4
 
+from tickwright.model.durations import duration_from_text, duration_text
 from tickwright.model.errors import InvalidInput, NotFound
 from tickwright.model.json import JsonObject, checked_object
 from tickwright.model.schedule import Misfire, Overlap
 from tickwright.model.timestamps import aware
+from tickwright.model.timing import OnClosed, OutsideWindow, Timing, Window
 from tickwright.triggers import Trigger, trigger_from_json
 
 MAX_KEY = 255
@@ -39,6 +41,11 @@ class ScheduleOptions(TypedDict, total=False):
     misfire: Misfire | str
     overlap: Overlap | str
     overlap_limit: int
+    calendars: Sequence[str]
+    on_closed: OnClosed | str
+    window: str | None
+    outside_window: OutsideWindow | str
+    jitter: str | timedelta
     allow_manual: bool
     enabled: bool
     name: str | None
@@ -145,6 +152,23 @@ def _line(name: str, value: object) -> int:
     return value
 
 
+def _calendars(name: str, value: object) -> list[str]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise InvalidInput(name, "must be a list of calendars' keys")
+    keys = [check_key(f"{name}.{n}", key) for n, key in enumerate(value)]
+    Timing(calendars=tuple(keys))
+    return keys
+
+
+def _window(name: str, value: object) -> str | None:
+    return None if value is None else str(Window.from_text(value))
+
+
+def _jitter(name: str, value: object) -> str:
+    jitter = value if isinstance(value, timedelta) else duration_from_text(name, value)
+    return duration_text(Timing(jitter=jitter).jitter)
+
+
 def _flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise InvalidInput(name, "must be true or false")
@@ -193,6 +217,11 @@ _CHECKS: dict[str, Check] = {
     "misfire": _one_of(Misfire),
     "overlap": _one_of(Overlap),
     "overlap_limit": _line,
+    "calendars": _calendars,
+    "on_closed": _one_of(OnClosed),
+    "window": _window,
+    "outside_window": _one_of(OutsideWindow),
+    "jitter": _jitter,
     "allow_manual": _flag,
     "enabled": _flag,
     "name": _text(MAX_NAME),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Unpack
 
 from tickwright.engine.owed import Owed
 from tickwright.model import event as names
+from tickwright.model.calendar import definition_to_json
 from tickwright.model.change import Change
 from tickwright.model.errors import InvalidInput, NotFound
 from tickwright.model.event import Event
-from tickwright.model.json import JsonObject
+from tickwright.model.json import JsonObject, dumps
 from tickwright.model.page import Page
 from tickwright.model.schedule import Health, Schedule
 from tickwright.model.scope import Scope
@@ -54,11 +55,12 @@ _EVENTS = {
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Who asks for an edit, why, and which version they saw."""
+    """Who asks for an edit, why, which version they saw, and which calendars they name."""
 
     actor: str | None = None
     reason: str | None = None
     version: int | None = None
+    calendars: Sequence[str] = ()
 
 
 class Schedules(Core):
@@ -89,7 +91,7 @@ class Schedules(Core):
             wanted.key,
             "create",
             lambda now, who: edits.create(now, wanted, who),
-            Said(actor),
+            Said(actor, calendars=wanted.wishes.get("calendars", ())),
             connection,
         )
 
@@ -115,7 +117,7 @@ class Schedules(Core):
             wanted.key,
             "register",
             lambda now, who: edits.register(now, wanted, who),
-            Said(actor),
+            Said(actor, calendars=wanted.wishes.get("calendars", ())),
         )
 
     async def unregister(self, scope: Scope, key: str, *, actor: str | None = None) -> bool:
@@ -147,7 +149,7 @@ class Schedules(Core):
             ref,
             "update",
             lambda now, who: edits.update(now, ref, wishes, rule, who),
-            Said(actor, reason, version),
+            Said(actor, reason, version, wishes.get("calendars", ())),
         )
 
     async def pause_schedule(
@@ -258,7 +260,9 @@ class Schedules(Core):
         connection: AsyncConnection | None = None,
     ) -> Schedule:
         actor = check_note("actor", said.actor)
-        who = Who(await self._time.now(), actor, check_note("reason", said.reason))
+        reason = check_note("reason", said.reason)
+        calendars = await self._calendars(scope, check_ref(ref), said.calendars)
+        who = Who(await self._time.now(), actor, reason, calendars)
         edit: Edit | None = None
 
         def decided(current: Schedule | None) -> Edit | None:
@@ -278,6 +282,19 @@ class Schedules(Core):
         if edit is not None:
             self._tell(written, action, who)
         return written
+
+    async def _calendars(self, scope: Scope, ref: Ref, named: Sequence[str]) -> dict[str, str]:
+        """The definitions of the calendars named, and of those that the schedule goes by."""
+        current = await self._store.schedules.get(scope, ref)
+        layers = () if current is None else (current.registered, current.override)
+        used = {key for each in layers for key in each.get("trigger", {}).get("calendars", ())}
+        if not (used or named):
+            return {}
+        found = await self._store.calendars.resolve(scope, {*used, *named})
+        for n, key in enumerate(named):
+            if key not in found:
+                raise InvalidInput(f"calendars.{n}", f"there is no calendar {key!r}")
+        return {key: dumps(definition_to_json(each.definition)) for key, each in found.items()}
 
     def _tell_owed(self, owed: Owed, schedule: Schedule) -> None:
         if owed.fired:

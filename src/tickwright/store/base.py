@@ -30,7 +30,7 @@ from tickwright.model.page import Page
 from tickwright.model.plan import Due, Plan
 from tickwright.model.report import LogPage, Report
 from tickwright.model.run import Attempt, Cause, Claimed, Ending, Run
-from tickwright.model.schedule import Schedule
+from tickwright.model.schedule import Cursor, Schedule
 from tickwright.model.scope import Scope
 from tickwright.model.worker import Worker, WorkerStatus
 from tickwright.store.answers import DayStats, Fired, Overdue, Pruned
@@ -103,6 +103,7 @@ class CalendarEdit:
 DecideCalendar = Callable[[Calendar | None], CalendarEdit | None]
 DecideJob = Callable[[Job | None], JobEdit | None]
 Decide = Callable[[Schedule | None], Edit | None]
+MoveCursor = Callable[[Schedule], Cursor | None]
 PlanDue = Callable[[Due], Plan]
 
 
@@ -137,6 +138,20 @@ class Schedules(Protocol):
         None changes nothing. Locks are taken schedule first, then cursor. A change of status
         begins the count of failures that open its circuit anew. Returns the schedule as it then
         is.
+        """
+        ...
+
+    async def move(self, scope: Scope, ref: Ref, decide: MoveCursor) -> Schedule | None:
+        """Read as `write` does, and write the cursor that `decide` answers, if any; no change.
+
+        The schedule as it then is, None when it was not moved.
+        """
+        ...
+
+    async def timed(self, scope: Scope, after: UUID, limit: int) -> list[Schedule]:
+        """Up to `limit` live schedules with a timing of their own, by id, beyond `after`.
+
+        Those that may go by calendars of `scope`: its own, and all where it is the system.
         """
         ...
 

@@ -29,6 +29,7 @@ from tickwright.store.policies import (
     DEFAULT_QUEUE,
     policy_from_text,
     target_from_text,
+    timing_from_text,
 )
 
 _MISFIRES = {policy.value: policy for policy in Misfire}
@@ -109,7 +110,7 @@ class _Batch:
         self.inserts: list[tuple[Any, ...]] = []
         self._offer = offer
         self._room = offer.slots if offer else 0
-        self._claims: list[tuple[UUID, Any, datetime]] = []
+        self._claims: list[tuple[UUID, Any, Decision]] = []
         self._queued: list[UUID] = []
         self._undone: list[tuple[UUID, Undone]] = []
 
@@ -126,7 +127,7 @@ class _Batch:
         claim = fired and gate is None and self._fits(row)
         if claim:
             self._room -= 1
-            self._claims.append((run_id, row, decision.nominal_at))
+            self._claims.append((run_id, row, decision))
         elif fired:
             self._queued.append(run_id)
         else:
@@ -149,6 +150,7 @@ class _Batch:
                 1 if claim else 0,
                 gate,
                 key,
+                decision.run_at,
             )
         )
 
@@ -187,6 +189,9 @@ def _due(row: Any, opened: Mapping[UUID, OpenRuns]) -> Due:
         misfire=_MISFIRES[row["misfire"]],
         overlap=_OVERLAPS[row["overlap"]],
         overlap_limit=row["overlap_limit"],
+        next_nominal=row["next_nominal"],
+        timing=None if row["timing"] is None else timing_from_text(row["timing"]),
+        calendars=() if row["calendars"] is None else tuple(from_json(row["calendars"])),
     )
 
 
@@ -203,6 +208,7 @@ def _cursor(plan: Plan) -> tuple[Any, ...]:
         plan.fired_count,
         plan.spent,
         plan.parked,
+        plan.next_nominal,
     )
 
 
@@ -210,7 +216,7 @@ def _cancelled_days(cancelled: Counter[UUID], now: datetime) -> list[tuple[Any, 
     return [(key, now.date(), 0, 0, cancelled[key], 0, 0, 0, 0) for key in sorted(cancelled)]
 
 
-def _claimed(run_id: UUID, row: Any, nominal_at: datetime, worker_id: UUID | None) -> Claimed:
+def _claimed(run_id: UUID, row: Any, decision: Decision, worker_id: UUID | None) -> Claimed:
     return Claimed(
         id=run_id,
         scope=scope_of(row["scope_key"]),
@@ -218,8 +224,8 @@ def _claimed(run_id: UUID, row: Any, nominal_at: datetime, worker_id: UUID | Non
         schedule_key=row["schedule_key"],
         job_key=row["job_key"],
         cause=Cause.SCHEDULE,
-        nominal_at=nominal_at,
-        run_at=nominal_at,
+        nominal_at=decision.nominal_at,
+        run_at=decision.run_at or decision.nominal_at,
         target=target_from_text(row["target"]),
         payload=from_json(row["payload"]),
         attempt=1,

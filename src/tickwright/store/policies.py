@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from tickwright.model.job import DEFAULT_POLICY, Policy, policy_from_json
 from tickwright.model.json import JsonObject, loads
+from tickwright.model.timing import Timing
 
 DEFAULT_QUEUE = DEFAULT_POLICY.queue
 DEFAULT_PRIORITY = DEFAULT_POLICY.priority
@@ -16,6 +17,12 @@ DEFAULT_PRIORITY = DEFAULT_POLICY.priority
 def target_from_text(text: str) -> JsonObject:
     """A run's target; the same text gives the same mapping, which nobody changes."""
     return MappingProxyType(loads(text))
+
+
+@lru_cache(maxsize=4096)
+def timing_from_text(text: str) -> Timing:
+    """The timing a schedule row holds."""
+    return Timing.from_stored(loads(text))
 
 
 @lru_cache(maxsize=4096)

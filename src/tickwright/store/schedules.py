@@ -21,9 +21,10 @@ from tickwright.model.schedule import (
     ScheduleStatus,
     Stats,
 )
-from tickwright.model.scope import Scope
+from tickwright.model.scope import SYSTEM, Scope
+from tickwright.model.timing import Timing
 from tickwright.store.answers import DayStats
-from tickwright.store.base import Decide, Edit, Ref, Settle
+from tickwright.store.base import Decide, Edit, MoveCursor, Ref, Settle
 from tickwright.store.cancelling import cancel_queued
 from tickwright.store.changes import insert_change
 from tickwright.store.database import Database
@@ -123,6 +124,30 @@ class SqlSchedules:
         )
         async with self._database.read() as connection:
             return [_day(row) for row in await connection.execute(statement)]
+
+    async def move(self, scope: Scope, ref: Ref, decide: MoveCursor) -> Schedule | None:
+        async with self._database.write() as c:
+            current = await self._locked(c, scope, ref)
+            cursor = None if current is None else decide(current)
+            if current is None or cursor is None:
+                return None
+            after = replace(current, cursor=cursor)
+            await self._move(c, after)
+            await self._database.notify(c, "due")
+        return after
+
+    async def timed(self, scope: Scope, after: UUID, limit: int) -> list[Schedule]:
+        s = self._tables.schedules
+        mine: list[sa.ColumnElement[bool]] = [
+            s.c.id > after,
+            s.c.deleted_at.is_(None),
+            s.c.timing.is_not(None),
+        ]
+        if scope != SYSTEM:
+            mine.append(s.c.scope_key == scope.key)
+        statement = self._select().where(*mine).order_by(s.c.id).limit(limit)
+        async with self._database.read() as c:
+            return [schedule_from(row) for row in await c.execute(statement)]
 
     async def tripped(self, limit: int) -> list[tuple[Scope, UUID]]:
         s, t = self._tables.schedules, self._tables.stats
@@ -239,6 +264,7 @@ def _columns(schedule: Schedule) -> dict[str, Any]:
         "misfire": schedule.misfire.value,
         "overlap": schedule.overlap.value,
         "overlap_limit": schedule.overlap_limit,
+        "timing": schedule.timing and schedule.timing.stored(),
         "allow_manual": schedule.allow_manual,
         "status": schedule.status.value,
         "status_reason": schedule.status_reason,
@@ -264,6 +290,7 @@ def _cursor_columns(cursor: Cursor) -> dict[str, Any]:
         "fired_count": cursor.fired_count,
         "spent": cursor.spent,
         "parked": cursor.parked,
+        "next_nominal": cursor.next_nominal,
     }
 
 
@@ -284,6 +311,7 @@ def schedule_from(row: Any) -> Schedule:
         misfire=Misfire(row.misfire),
         overlap=Overlap(row.overlap),
         overlap_limit=row.overlap_limit,
+        timing=Timing.from_stored(row.timing) if row.timing else None,
         allow_manual=row.allow_manual,
         status=ScheduleStatus(row.status),
         status_reason=row.status_reason,
@@ -308,6 +336,7 @@ def _cursor(row: Any) -> Cursor:
         fired_count=row.fired_count,
         spent=row.spent,
         parked=row.parked,
+        next_nominal=row.next_nominal,
     )
 
 

@@ -122,9 +122,11 @@ class Tables:
             sa.Column("deleted_at", Moment),
             sa.Column("overlap_limit", sa.Integer, nullable=False, server_default="1"),
             sa.Column("allow_manual", sa.Boolean, nullable=False, server_default=sa.true()),
+            sa.Column("timing", Json),
             self._index(
                 "schedules_key", "scope_key", "key", unique=True, where="deleted_at IS NULL"
             ),
+            self._index("schedules_timed", "id", where="timing IS NOT NULL"),
             self._index("schedules_list", "scope_key", "id", where="deleted_at IS NULL"),
             self._index("schedules_status", "scope_key", "status", where="deleted_at IS NULL"),
             self._index("schedules_job", "scope_key", "job_key", where="deleted_at IS NULL"),
@@ -139,6 +141,7 @@ class Tables:
             sa.Column("fired_count", sa.BigInteger, nullable=False),
             sa.Column("spent", sa.Boolean, nullable=False),
             sa.Column("parked", sa.Text),
+            sa.Column("next_nominal", Moment),
             self._index("schedule_cursors_due", "next_run_at", where="next_run_at IS NOT NULL"),
             self._index("schedule_cursors_spent", "schedule_id", where="spent"),
         )

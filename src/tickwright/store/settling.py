@@ -19,6 +19,7 @@ from tickwright.model.json import JsonObject, dumps
 from tickwright.model.plan import Decision, Due, Plan
 from tickwright.model.run import Gate, RunStatus
 from tickwright.model.schedule import Cursor, Schedule
+from tickwright.model.scope import SYSTEM
 from tickwright.store.base import Settle
 from tickwright.store.database import new_id
 from tickwright.store.limits import limit_key
@@ -32,7 +33,7 @@ async def settled(c: AsyncConnection, t: Tables, schedule: Schedule, by: Settle)
 
     The decisions are written; the cursor is left to the caller, who writes it in any case.
     """
-    while (due_at := schedule.cursor.next_run_at) is not None and due_at <= by.now:
+    while (due_at := schedule.cursor.next_run_at) is not None and _owes(schedule.cursor, by.now):
         plan = by.plan(await _due(c, t, schedule, due_at))
         if plan.make_way:
             await make_way(c, t, schedule.id, by.now)
@@ -41,6 +42,11 @@ async def settled(c: AsyncConnection, t: Tables, schedule: Schedule, by: Settle)
             await let_go(c, t, [schedule.id])
         schedule = replace(schedule, cursor=_moved(schedule.cursor, plan))
     return schedule
+
+
+def _owes(cursor: Cursor, now: datetime) -> bool:
+    """Whether an instant has passed, or something moved to before now follows it."""
+    return any(at is not None and at <= now for at in (cursor.next_run_at, cursor.nominal))
 
 
 async def of_its_job(
@@ -91,7 +97,22 @@ async def _due(c: AsyncConnection, t: Tables, schedule: Schedule, due_at: dateti
         misfire=schedule.misfire,
         overlap=schedule.overlap,
         overlap_limit=schedule.overlap_limit,
+        next_nominal=schedule.cursor.next_nominal,
+        timing=schedule.timing,
+        calendars=await _calendars(c, t, schedule),
     )
+
+
+async def _calendars(c: AsyncConnection, t: Tables, schedule: Schedule) -> tuple[str, ...]:
+    """The definitions that its timing names, its scope's own before the system's."""
+    if schedule.timing is None or not schedule.timing.calendars:
+        return ()
+    k = t.calendars
+    seen = k.c.scope_key.in_({schedule.scope.key, SYSTEM.key})
+    found = sa.select(k).where(seen, k.c.key.in_(schedule.timing.calendars))
+    rows = list(await c.execute(found.order_by(k.c.scope_key == schedule.scope.key)))
+    texts = {row.key: dumps(row.definition) for row in rows}
+    return tuple(texts[key] for key in sorted(texts))
 
 
 def _moved(cursor: Cursor, plan: Plan) -> Cursor:
@@ -102,6 +123,7 @@ def _moved(cursor: Cursor, plan: Plan) -> Cursor:
         fired_count=plan.fired_count,
         spent=plan.spent,
         parked=plan.parked,
+        next_nominal=plan.next_nominal,
     )
 
 
@@ -137,6 +159,7 @@ def _row(schedule: Schedule, decision: Decision) -> dict[str, Any]:
         "through_at": decision.through_at,
         "count": decision.count,
         "gate": decision.gate,
+        "run_at": decision.run_at or decision.nominal_at,
         "target": dict(schedule.target) if fired else None,
         "payload": dict(schedule.payload) if fired else None,
     }

@@ -12,6 +12,7 @@ from tickwright.model.errors import InvalidInput
 from tickwright.model.json import JsonObject
 from tickwright.model.schedule import Misfire, Overlap
 from tickwright.model.timestamps import from_rfc3339
+from tickwright.model.timing import OnClosed, OutsideWindow
 
 if TYPE_CHECKING:
     from tickwright.service.options import ScheduleOptions
@@ -24,8 +25,13 @@ _PLAIN = (
     "misfire",
     "overlap",
     "overlap_limit",
+    "on_closed",
+    "outside_window",
+    "jitter",
     "allow_manual",
 )
+
+_NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,25 @@ class Details:
         int | None,
         typer.Option("--overlap-limit", help="How many wait, by `queue`.", show_default=False),
     ] = None
+    calendar: Annotated[
+        list[str] | None,
+        typer.Option("--calendar", help="Go by this one too; none for none.", show_default=False),
+    ] = None
+    on_closed: Annotated[
+        OnClosed | None,
+        typer.Option("--on-closed", help="On a day that is closed.", show_default=False),
+    ] = None
+    window: Annotated[
+        str | None,
+        typer.Option("--window", help="Only then, such as 22:00-06:00.", show_default=False),
+    ] = None
+    outside_window: Annotated[
+        OutsideWindow | None,
+        typer.Option("--outside-window", help="Outside of it.", show_default=False),
+    ] = None
+    jitter: Annotated[
+        str | None, typer.Option("--jitter", help="Delay, up to.", show_default=False)
+    ] = None
     allow_manual: Annotated[
         bool | None,
         typer.Option(
@@ -123,6 +148,10 @@ class Details:
             found["starts_at"] = from_rfc3339("startsAt", self.starts_at)
         if self.ends_at is not None:
             found["ends_at"] = from_rfc3339("endsAt", self.ends_at)
+        if self.calendar is not None:
+            found["calendars"] = [key for key in self.calendar if key != _NONE]
+        if self.window is not None:
+            found["window"] = None if self.window == _NONE else self.window
         said = {name: getattr(self, name) for name in _PLAIN}
         found.update({name: value for name, value in said.items() if value is not None})  # type: ignore[typeddict-item]
         return found

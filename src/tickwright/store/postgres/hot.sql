@@ -7,7 +7,7 @@
 -- Schedules whose time has come, their cursors locked so that no other planner decides them.
 -- The subquery is materialized so that the limit bounds the joins whatever the statistics say.
 WITH due AS MATERIALIZED (
-  SELECT schedule_id, next_run_at, fired_count
+  SELECT schedule_id, next_run_at, fired_count, next_nominal
   FROM tickwright.schedule_cursors
   WHERE next_run_at <= $1
   ORDER BY next_run_at
@@ -17,7 +17,14 @@ WITH due AS MATERIALIZED (
 SELECT d.schedule_id, d.next_run_at, d.fired_count, s.trigger::text AS trigger,
        s.ends_at, s.max_runs, s.misfire, s.overlap, s.overlap_limit, s.scope_key, s.key AS schedule_key,
        s.job_key, s.handler, s.target::text AS target, s.payload::text AS payload,
-       j.queue, j.priority, j.policy::text AS policy
+       j.queue, j.priority, j.policy::text AS policy, d.next_nominal, s.timing::text AS timing,
+       CASE WHEN s.timing IS NOT NULL THEN (
+         SELECT jsonb_agg(c.definition::text ORDER BY c.key)::text FROM tickwright.calendars c
+         WHERE c.key IN (SELECT jsonb_array_elements_text(s.timing -> 'calendars'))
+           AND (c.scope_key = s.scope_key OR c.scope_key = '*' AND NOT EXISTS (
+             SELECT 1 FROM tickwright.calendars own
+             WHERE own.scope_key = s.scope_key AND own.key = c.key))
+       ) END AS calendars
 FROM due d
 JOIN tickwright.schedules s ON s.id = d.schedule_id
 LEFT JOIN tickwright.jobs j ON j.scope_key = s.scope_key AND j.key = s.job_key
@@ -62,7 +69,8 @@ INSERT INTO tickwright.runs (
   lease_token, items_processed, items_succeeded, items_failed, limit_key
 )
 SELECT u.id, s.scope_key, s.id, s.job_key, u.queue, u.priority, s.handler, 'schedule', '',
-       u.status, u.reason, u.gate, u.nominal_at, u.through_at, u.count, u.nominal_at,
+       u.status, u.reason, u.gate, u.nominal_at, u.through_at, u.count,
+       coalesce(u.run_at, u.nominal_at),
        CASE WHEN u.fired THEN s.target END, CASE WHEN u.fired THEN s.payload END,
        1, 0, u.worker_id, u.lease_token, 0, 0, 0, u.limit_key
 FROM (
@@ -71,7 +79,7 @@ FROM (
          (v ->> 5)::timestamptz AS through_at, (v ->> 6)::int AS count, (v ->> 7)::bool AS fired,
          v ->> 8 AS queue, (v ->> 9)::smallint AS priority, (v ->> 10)::uuid AS worker_id,
          (v ->> 11)::int AS lease_token, v ->> 12 AS gate,
-         v ->> 13 AS limit_key
+         v ->> 13 AS limit_key, (v ->> 14)::timestamptz AS run_at
   FROM jsonb_array_elements($1::jsonb) v WHERE jsonb_typeof(v) = 'array'
 ) u
 JOIN tickwright.schedules s ON s.id = u.schedule_id
@@ -83,11 +91,12 @@ RETURNING id
 UPDATE tickwright.schedule_cursors c
 SET next_run_at = u.next_run_at,
     decided_through = coalesce(u.decided_through, c.decided_through),
-    fired_count = u.fired_count, spent = u.spent, parked = u.parked
+    fired_count = u.fired_count, spent = u.spent, parked = u.parked,
+    next_nominal = u.next_nominal
 FROM (
   SELECT (v ->> 0)::uuid AS schedule_id, (v ->> 1)::timestamptz AS next_run_at,
          (v ->> 2)::timestamptz AS decided_through, (v ->> 3)::bigint AS fired_count,
-         (v ->> 4)::bool AS spent, v ->> 5 AS parked
+         (v ->> 4)::bool AS spent, v ->> 5 AS parked, (v ->> 6)::timestamptz AS next_nominal
   FROM jsonb_array_elements($1::jsonb) v WHERE jsonb_typeof(v) = 'array'
 ) u
 WHERE c.schedule_id = u.schedule_id

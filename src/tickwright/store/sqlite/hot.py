@@ -14,7 +14,15 @@ from tickwright.store.statements import load
 
 _SQL = load(__package__ or "tickwright.store.sqlite")
 _IDS = ("id", "schedule_id", "worker_id")
-_MOMENTS = ("next_run_at", "ends_at", "nominal_at", "run_at", "started_at", "opens_at")
+_MOMENTS = (
+    "next_run_at",
+    "ends_at",
+    "nominal_at",
+    "run_at",
+    "started_at",
+    "opens_at",
+    "next_nominal",
+)
 _READ: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(_IDS, UUID),
     **dict.fromkeys(_MOMENTS, from_micros),

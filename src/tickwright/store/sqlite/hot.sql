@@ -4,9 +4,19 @@
 -- name: due
 SELECT c.schedule_id, c.next_run_at, c.fired_count, s.trigger, s.ends_at, s.max_runs, s.misfire,
        s.overlap, s.overlap_limit, s.scope_key, s.key AS schedule_key, s.job_key, s.handler, s.target, s.payload,
-       j.queue, j.priority, j.policy
+       j.queue, j.priority, j.policy, c.next_nominal, s.timing,
+       CASE WHEN s.timing IS NOT NULL THEN (
+         SELECT json_group_array(k.definition) FROM (
+           SELECT k.definition FROM tickwright_calendars k
+           WHERE k.key IN (SELECT value FROM json_each(s.timing, '$.calendars'))
+             AND (k.scope_key = s.scope_key OR k.scope_key = '*' AND NOT EXISTS (
+               SELECT 1 FROM tickwright_calendars own
+               WHERE own.scope_key = s.scope_key AND own.key = k.key))
+           ORDER BY k.key
+         ) k
+       ) END AS calendars
 FROM (
-  SELECT schedule_id, next_run_at, fired_count FROM tickwright_schedule_cursors
+  SELECT schedule_id, next_run_at, fired_count, next_nominal FROM tickwright_schedule_cursors
   WHERE next_run_at <= ?1 AND next_run_at IS NOT NULL ORDER BY next_run_at LIMIT ?2
 ) c
 JOIN tickwright_schedules s ON s.id = c.schedule_id
@@ -45,7 +55,7 @@ INSERT INTO tickwright_runs (
 SELECT u.value ->> 0, s.scope_key, s.id, s.job_key, u.value ->> 8, u.value ->> 9, s.handler,
        'schedule', '', u.value ->> 2, u.value ->> 3, u.value ->> 12, u.value ->> 4,
        u.value ->> 5, u.value ->> 6,
-       u.value ->> 4, iif(u.value ->> 7, s.target, NULL), iif(u.value ->> 7, s.payload, NULL),
+       coalesce(u.value ->> 14, u.value ->> 4), iif(u.value ->> 7, s.target, NULL), iif(u.value ->> 7, s.payload, NULL),
        1, 0, u.value ->> 10, u.value ->> 11, 0, 0, 0, u.value ->> 13
 FROM json_each(?1) u
 JOIN tickwright_schedules s ON s.id = u.value ->> 1
@@ -57,7 +67,7 @@ RETURNING id
 UPDATE tickwright_schedule_cursors AS c
 SET next_run_at = u.value ->> 1,
     decided_through = coalesce(u.value ->> 2, c.decided_through), fired_count = u.value ->> 3,
-    spent = u.value ->> 4, parked = u.value ->> 5
+    spent = u.value ->> 4, parked = u.value ->> 5, next_nominal = u.value ->> 6
 FROM json_each(?1) u
 WHERE c.schedule_id = u.value ->> 0
 
