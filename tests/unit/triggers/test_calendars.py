@@ -175,6 +175,14 @@ def test_a_day_begins_when_its_zone_says_so(zone: str) -> None:
     assert calendar.closed_on(day + DAY) is None
 
 
+def test_a_day_that_does_not_exist_is_closed_with_those_around_it() -> None:
+    every = [day.value for day in WEEK]
+    freeze = {"kind": "freeze", "from": "2011-12-28T12:00", "to": "2011-12-31T12:00"}
+    calendar = times({"timezone": "Pacific/Apia", "weekdays": every, "exceptions": [freeze]})
+    assert closed(calendar, "2011-12-30") == "Freeze"
+    assert calendar.next_open(date(2011, 12, 28)) == date(2011, 12, 31)
+
+
 PLACES = [
     HolidaySource("DE", "BY"),
     HolidaySource("US", "NY"),

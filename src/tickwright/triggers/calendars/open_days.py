@@ -107,8 +107,7 @@ class OpenDays:
         if not hours or not FIRST_YEAR - 1 <= day.year <= LAST_YEAR + 1:
             return None
         midnight = datetime.combine(day, time())
-        begins, ends = _begins(self.zone, midnight), _begins(self.zone, midnight + _DAY)
-        return (begins, ends) if begins < ends else None
+        return _begins(self.zone, midnight), _begins(self.zone, midnight + _DAY)
 
 
 def _days(exceptions: Iterable[CalendarException], kind: ExceptionKind) -> Spans[int]:
