@@ -46,7 +46,7 @@ test: check ## Every check and test that runs before a change lands
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-long: check ## The same with the long forms
-	ORACLE_CASES=100000 FAULT_REPEATS=20 $(BIN)/python -m pytest --timeout 3600
+	ORACLE_CASES=100000 FAULT_REPEATS=20 STORE_STORIES=500 $(BIN)/python -m pytest --timeout 3600
 
 faults: .venv/.tools ## Try to break every guarantee in the long form (hours); prints one table
 	$(BIN)/python -m tests.faults

@@ -71,28 +71,32 @@ def asleep(count: int, due: datetime) -> Iterator[Planned]:
         yield Planned(trigger, due)
 
 
-async def fill_schedules(place: Place, planned: Iterable[Planned], now: datetime, job: str) -> None:
-    """Active schedules, and their cursors."""
+async def fill_schedules(
+    place: Place, planned: Iterable[Planned], now: datetime, job: str, tenant: str | None = None
+) -> None:
+    """Active schedules, and their cursors; of several tenants unless one is named."""
     cursors: list[tuple[Any, ...]] = []
 
     def rows() -> Iterator[tuple[Any, ...]]:
         for n, one in enumerate(planned):
             key = uuid7()
             cursors.append((key, one.due, None, 0, False, None))
-            yield _schedule(key, n, one, now, job)
+            yield _schedule(key, n, one, now, job, tenant)
 
     await _insert(
         place, [("schedules", _SCHEDULES, rows()), ("schedule_cursors", _CURSORS, cursors)]
     )
 
 
-async def fill_backlog(place: Place, count: int, target: dict[str, str], now: datetime) -> None:
+async def fill_backlog(
+    place: Place, count: int, target: dict[str, str], now: datetime, tenant: str | None = None
+) -> None:
     """Runs that wait to be claimed, of a hundred schedules that are not due themselves."""
     owners = [uuid7() for _ in range(min(OWNERS, count))]
     later = next(asleep(1, now + timedelta(days=1)))
-    schedules = [_schedule(key, n, later, now, JOB) for n, key in enumerate(owners)]
+    schedules = [_schedule(key, n, later, now, JOB, tenant) for n, key in enumerate(owners)]
     cursors = [(key, later.due, None, 0, False, None) for key in owners]
-    runs = (_run(n, owners[n % len(owners)], target, now) for n in range(count))
+    runs = (_run(n, owners[n % len(owners)], target, now, tenant) for n in range(count))
     await _insert(
         place,
         [
@@ -117,10 +121,12 @@ async def open_runs(place: Place) -> int:
     return int(count)
 
 
-def _schedule(key: UUID, n: int, planned: Planned, now: datetime, job: str) -> tuple[Any, ...]:
+def _schedule(
+    key: UUID, n: int, planned: Planned, now: datetime, job: str, tenant: str | None
+) -> tuple[Any, ...]:
     return (
         key,
-        f"tenant-{n % TENANTS}",
+        tenant or f"tenant-{n % TENANTS}",
         f"bench-{n}",
         job,
         planned.trigger,
@@ -140,11 +146,13 @@ def _schedule(key: UUID, n: int, planned: Planned, now: datetime, job: str) -> t
     )
 
 
-def _run(n: int, owner: UUID, target: dict[str, str], now: datetime) -> tuple[Any, ...]:
+def _run(
+    n: int, owner: UUID, target: dict[str, str], now: datetime, tenant: str | None
+) -> tuple[Any, ...]:
     key = uuid7()
     return (
         key,
-        f"tenant-{n % OWNERS % TENANTS}",
+        tenant or f"tenant-{n % OWNERS % TENANTS}",
         owner,
         JOB,
         "default",

@@ -19,7 +19,7 @@ import psutil
 
 from bench.child import TRY_AGAIN
 from bench.contenders import Member, Role
-from bench.lines.base import Form, Line, Sample, Variant
+from bench.lines.base import Form, Line, Sample
 from bench.place import DIALECTS, Place
 from bench.places import Places
 from bench.results import Measured
@@ -69,6 +69,8 @@ class Frame:
     def _measured(self) -> Iterator[Measured]:
         for line in self._plan.lines:
             for dialect in self._plan.dialects:
+                if dialect not in line.dialects:
+                    continue
                 first: Measured | None = None
                 for variant in line.variants(self._plan.form):
                     one = Measured(line, dialect, variant, first)
@@ -81,14 +83,14 @@ class Frame:
         if not self._plan.form.short:
             small = line.variants(Form(short=True, schedules=0))[0]
             for member in self._members:
-                if dialect in member.dialects:
+                if self._takes_part(member, Measured(line, dialect, small)):
                     await self._sample(Measured(line, dialect, small), member, quietly=True)
         for turn in range(self._plan.rounds):
             for one in variants:
                 await self._round(one, turn)
 
     async def _round(self, one: Measured, turn: int) -> None:
-        members = [m for m in self._members if self._takes_part(m, one.dialect, one.variant)]
+        members = [m for m in self._members if self._takes_part(m, one)]
         first = turn % len(members)
         in_order = members[first:] + members[:first]
         # The semaphore wakes them in this order, one after the other unless more are allowed.
@@ -97,8 +99,11 @@ class Frame:
             one.samples.setdefault(member.name, []).append(sample)
 
     @staticmethod
-    def _takes_part(member: Member, dialect: str, variant: Variant) -> bool:
-        return dialect in member.dialects and (member.recurring or not variant.only_recurring)
+    def _takes_part(member: Member, one: Measured) -> bool:
+        if one.line.alone and member.role is not Role.OURS:
+            return False
+        recurring = member.recurring or not one.variant.only_recurring
+        return one.dialect in member.dialects and recurring
 
     async def _sample(
         self, one: Measured, member: Member, *, quietly: bool = False

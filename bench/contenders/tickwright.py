@@ -20,6 +20,7 @@ SLOTS = 2000
 class Tickwright(OnOurTables):
     """The engine as an application embeds it; all settings but `slots` are the defaults."""
 
+    slots = SLOTS
     package = "import tickwright"
     imports = "from tickwright import Scheduler"
 
@@ -28,7 +29,7 @@ class Tickwright(OnOurTables):
         from tickwright import Scheduler
 
         os.environ["SINK_URL"] = self.place.sink_url
-        scheduler = Scheduler(self.place.url, slots=SLOTS)
+        scheduler = Scheduler(self.place.url, slots=self.slots)
 
         async def noop(tenant_id: str | None, payload: dict[str, Any]) -> None:
             await self.handler(None)

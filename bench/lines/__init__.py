@@ -6,7 +6,17 @@ from importlib import import_module
 
 from bench.lines.base import Line
 
-NAMES = ("herd", "backlog", "precision", "scale", "idle", "deliveries", "start")
+NAMES = (
+    "herd",
+    "backlog",
+    "precision",
+    "scale",
+    "history",
+    "fairness",
+    "idle",
+    "deliveries",
+    "start",
+)
 
 
 def load(name: str) -> Line:

@@ -115,13 +115,15 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the table of budgets."""
+    """One line of the table of budgets; with `alone` nobody is measured beside ours."""
 
     name: str
     title: str
     figures: tuple[Figure, ...]
     variants: Callable[[Form], Sequence[Variant]]
     measure: Callable[[Task], Awaitable[Sample]]
+    dialects: tuple[str, ...] = DIALECTS
+    alone: bool = False
 
 
 def be_in_time(due: float) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tickwright.model.errors import (
         Conflict,
         InvalidInput,
+        ManualDenied,
         NotFound,
         NotPossible,
         StoreUnavailable,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tickwright.model.scope import SYSTEM, Scope, organization, tenant
     from tickwright.model.verdict import Cancel, Discard, Retry, Snooze
     from tickwright.service.sync import SyncScheduler
-    from tickwright.targets.handler import RunContext
+    from tickwright.targets.context import RunContext
     from tickwright.triggers.cron import cron
     from tickwright.triggers.interval import every
     from tickwright.triggers.one_shot import at
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Scheduler": "tickwright.bootstrap",
     "SyncScheduler": "tickwright.service.sync",
-    "RunContext": "tickwright.targets.handler",
+    "RunContext": "tickwright.targets.context",
     "at": "tickwright.triggers.one_shot",
     "cron": "tickwright.triggers.cron",
     "every": "tickwright.triggers.interval",
@@ -44,6 +45,7 @@ _HOMES = {
         (
             "Conflict",
             "InvalidInput",
+            "ManualDenied",
             "NotFound",
             "NotPossible",
             "StoreUnavailable",
@@ -63,6 +65,7 @@ __all__ = [
     "Conflict",
     "Discard",
     "InvalidInput",
+    "ManualDenied",
     "NotFound",
     "NotPossible",
     "Policy",

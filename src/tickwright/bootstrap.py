@@ -98,6 +98,7 @@ def _options(settings: Settings) -> Options:
         sweep=timedelta(seconds=settings.sweep_seconds),
         grace=timedelta(seconds=settings.grace_seconds),
         keep_runs=timedelta(days=settings.retention_days),
+        keep_last=settings.retention_runs,
     )
 
 

@@ -137,6 +137,13 @@ class Settings(BaseSettings):
         validation_alias=_named("RETENTION_DAYS", "RUN_RETENTION_DAYS"),
         description="How long ended runs are kept; statistics stay.",
     )
+    retention_runs: int = Field(
+        1000,
+        ge=0,
+        le=1_000_000,
+        validation_alias=_named("RETENTION_RUNS"),
+        description="How many runs of each schedule are kept; 0 is all.",
+    )
     queue_strategy: Literal["local"] = Field(
         "local",
         validation_alias=_named("QUEUE_STRATEGY", "QUEUE_STRATEGY"),

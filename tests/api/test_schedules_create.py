@@ -48,6 +48,7 @@ async def test_the_whole_schedule_comes_back(client: httpx.AsyncClient) -> None:
         "misfire": "skip",
         "overlap": "allow",
         "overlapLimit": 1,
+        "allowManual": True,
     }
     assert created["override"] == {}
     counters = ("firedCount", "runCount", "successCount", "failureCount")

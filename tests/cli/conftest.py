@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from tickwright import RunContext
 from tickwright.bootstrap import Scheduler
 from tickwright.cli import build
 from tickwright.service.sync import SyncScheduler
@@ -65,12 +66,20 @@ def engine(sqlite_url: str) -> Iterator[SyncScheduler]:
     scheduler = SyncScheduler(Scheduler(sqlite_url, sweep_seconds=0.2))
     scheduler.register_handler("report", _report)
     scheduler.register_handler("broken", _broken)
+    scheduler.register_handler("talks", _talks)
     with scheduler:
         yield scheduler
 
 
 async def _report(tenant_id: str, payload: dict[str, Any]) -> dict[str, Any]:
     return {"tenant": tenant_id, "got": payload}
+
+
+def _talks(tenant_id: str, payload: dict[str, Any], ctx: RunContext) -> None:
+    ctx.progress(50, 200, "copying\x1b[31m")
+    ctx.log("first\x1b[31m\nand second", level="warning")
+    for number in range(payload.get("lines", 0)):
+        ctx.log(f"line {number}")
 
 
 async def _broken(tenant_id: str, payload: dict[str, Any]) -> None:

@@ -166,3 +166,12 @@ def test_deleting_frees_the_key(cli: Cli) -> None:
     assert cli.refused(3, "schedule", "show", "daily")
     cli.create("report", "--key", "daily")
     assert cli.json("schedule", "delete", "daily")["key"] == "daily"
+
+
+def test_a_schedule_that_denies_starts_by_hand(cli: Cli) -> None:
+    made = cli.create("report", "--key", "nightly", "--no-allow-manual")
+    assert made["allowManual"] is False
+    assert "By hand   not allowed\n" in cli.ok("schedule", "show", "nightly")
+    assert "does not allow starts by hand" in cli.refused(4, "run", "nightly", "--no-wait")
+    assert cli.json("schedule", "update", "nightly", "--allow-manual")["allowManual"] is True
+    assert cli.json("run", "nightly", "--no-wait")["status"] == "queued"

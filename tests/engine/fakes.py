@@ -11,8 +11,10 @@ from uuid import UUID
 from tickwright.model.errors import StoreUnavailable
 from tickwright.model.job import Policy
 from tickwright.model.json import JsonObject
+from tickwright.model.report import Report
 from tickwright.model.run import Cause, Claimed, Ending, Outcome, RunStatus, Succeeded
 from tickwright.model.worker import Worker
+from tickwright.store.answers import Overdue
 from tickwright.store.base import EndLost, Offer
 from tickwright.store.database import new_id
 
@@ -106,6 +108,24 @@ class FakeQueue:
         await self._reach()
         return []
 
+    async def overdue(self, now: datetime, limit: int) -> Overdue:
+        await self._reach()
+        return Overdue()
+
+
+class FakeReporting:
+    """Keeps what runs told, unless it is away."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.saved: list[Report] = []
+
+    async def save(self, reports: Sequence[Report]) -> list[Report]:
+        if self.away:
+            raise StoreUnavailable
+        self.saved += reports
+        return list(reports)
+
 
 class FakeWorkers:
     """A register of one worker whose answer to a heartbeat is what the test says."""
@@ -131,6 +151,9 @@ class FakeWorkers:
         return self.answer
 
     async def mark(self, worker_id: UUID, status: Any) -> None: ...
+
+    async def forget(self, before: datetime) -> int:
+        return 0
 
     async def expire(self, now: datetime) -> list[Worker]:
         return []

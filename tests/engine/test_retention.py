@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from tickwright import Scheduler, at, every
+import pytest
+
+from tickwright import Policy, Scheduler, at, every
+from tickwright.engine import pruner
 from tickwright.model.run import Items, RunStatus
 from tickwright.service.statistics import Statistics
 from tickwright.testing import FakeClock, ManualScheduler
@@ -40,6 +43,53 @@ async def test_how_long_runs_are_kept_can_be_set(sqlite_url: str, clock: FakeClo
         assert len(await runs_of(scheduler, "hourly")) == 13
 
 
+async def test_how_many_runs_are_kept_can_be_set(sqlite_url: str, clock: FakeClock) -> None:
+    work = Work()
+    async with ManualScheduler(sqlite_url, clock=clock, retention_runs=3) as scheduler:
+        scheduler.register_handler("report", work)
+        await scheduler.define_job(ACME, "frugal", Policy(keep_last=1, keep_for=HOUR))
+        await scheduler.create_schedule(ACME, "report", every("10m"), key="often")
+        frugal = {"type": "handler", "name": "report"}
+        await scheduler.create_schedule(ACME, "frugal", every("10m"), key="frugal", target=frugal)
+        await scheduler.advance(DAY)
+        kept = [run.nominal_at for run in await runs_of(scheduler, "often")]
+        assert kept == [START + DAY - n * 10 * MINUTE for n in (2, 1, 0)]
+        assert len(await runs_of(scheduler, "frugal")) == 1
+        assert (await sums(scheduler, "often")).total == 144
+
+
+async def test_a_round_through_everything_goes_on_in_small_steps(
+    sqlite_url: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruner, "BATCH", 2)
+    async with ManualScheduler(sqlite_url, clock=clock, retention_runs=0) as scheduler:
+        for _ in range(3):
+            await scheduler.run_job(ACME, "nobody")
+        ended = [(await scheduler.run_job(ACME, "gone")).id for _ in range(3)]
+        for run_id in ended:
+            await scheduler.cancel_run(ACME, run_id)
+        clock.advance(30 * DAY)
+        tick = scheduler._runtime.pruner.tick
+        delays = [await tick() for _ in range(4)]
+        assert delays == [pruner._STEP, pruner._PAUSE, pruner._PAUSE, pruner._EVERY]
+        assert {run.job_key for run in await runs_of(scheduler)} == {"nobody"}
+        assert await tick() == pruner._STEP
+
+
+async def test_offline_workers_are_forgotten_after_a_day(sqlite_url: str, clock: FakeClock) -> None:
+    async with ManualScheduler(sqlite_url, clock=clock) as scheduler:
+        await scheduler.crash_worker()
+        await scheduler.advance(HOUR)
+        assert len(await scheduler.workers()) > 1
+        await scheduler.advance(2 * DAY)
+        await scheduler.advance(HOUR)
+        clock.advance(DAY)
+        await scheduler.tick()
+        await scheduler._runtime.pruner.tick()
+        gone = [w for w in await scheduler.workers() if w.lease_until < START + DAY]
+        assert gone == []
+
+
 async def test_a_run_that_is_still_open_is_kept_however_old_it_is(
     scheduler: ManualScheduler, work: Work
 ) -> None:
@@ -69,11 +119,14 @@ async def test_what_failed_is_summed_with_its_attempts_gone(quick: ManualSchedul
     await quick.advance(HOUR)
     [run] = await runs_of(quick, "once")
     assert len(await quick.attempts(ACME, run.id)) == 2
+    newest = await quick.trigger_schedule(ACME, "once")
+    await quick.tick()
+    await quick.advance(HOUR)
     await quick.advance(30 * DAY)
-    assert await runs_of(quick, "once") == []
+    assert [kept.id for kept in await runs_of(quick, "once")] == [newest.id]
     assert await quick.attempts(ACME, run.id) == []
     statistics = await sums(quick, "once")
-    assert (statistics.failed, statistics.succeeded, statistics.success_rate) == (1, 0, 0.0)
+    assert (statistics.failed, statistics.succeeded, statistics.success_rate) == (2, 0, 0.0)
 
 
 async def test_statistics_count_days_in_utc_and_today_is_one_of_them(

@@ -14,6 +14,7 @@ from tickwright.dispatch.database import DatabaseDispatcher
 from tickwright.engine.executor import Executor
 from tickwright.engine.finisher import Finisher
 from tickwright.engine.hooks import Hooks
+from tickwright.engine.reporter import Reporter
 from tickwright.engine.runner import Runner
 from tickwright.engine.timekeeper import Timekeeper
 from tickwright.model.errors import StoreUnavailable
@@ -24,7 +25,7 @@ from tickwright.store.database import new_id
 from tickwright.targets.base import Target
 from tickwright.testing import FakeClock
 
-from .fakes import FakeQueue, FakeTarget, claimed
+from .fakes import FakeQueue, FakeReporting, FakeTarget, claimed
 from .support import SECOND, START, within
 
 
@@ -39,7 +40,10 @@ class Bench:
         emitter = Emitter()
         self.finisher = Finisher(self.queue, emitter, self.time, lambda _: None)
         self.targets: dict[str, Target] = {"fake": self.target}
-        executor = Executor(self.targets, self.hooks, emitter, self.time)
+        self.reports = FakeReporting()
+        self.reporter = Reporter(self.reports, self.time)
+        self.finisher.before = self.reporter.flush_of
+        executor = Executor(self.targets, self.hooks, emitter, self.reporter, self.time)
         offer = Offer(self.worker_id, ("default",), (), slots)
         dispatcher = DatabaseDispatcher(self.queue.claim)
         self.runner = Runner(dispatcher, self.queue, executor, self.finisher, self.time, offer)

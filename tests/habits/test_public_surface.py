@@ -21,6 +21,7 @@ NAMES = [
     "Conflict",
     "Discard",
     "InvalidInput",
+    "ManualDenied",
     "NotFound",
     "NotPossible",
     "Policy",

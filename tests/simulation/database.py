@@ -23,6 +23,7 @@ from tickwright.store.changes import SqlChanges
 from tickwright.store.firing import SqlFiring
 from tickwright.store.jobs import SqlJobs
 from tickwright.store.queue import SqlQueue
+from tickwright.store.reports import SqlReports
 from tickwright.store.runs import SqlRuns
 from tickwright.store.schedules import SqlSchedules
 from tickwright.store.sqlite.hot import SqliteStatements
@@ -198,9 +199,11 @@ def store_over(wire: Wire, firing: type[SqlFiring] = SqlFiring) -> Store:
         jobs=SqlJobs(database),
         calendars=SqlCalendars(database),
         runs=SqlRuns(database),
+        reports=SqlReports(database),
         changes=SqlChanges(database),
         firing=firing(database, statements),
         queue=SqlQueue(database, statements),
+        reporting=SqlReports(database),
         workers=SqlWorkers(database),
         upkeep=SqlUpkeep(database),
         clock=database,

@@ -16,7 +16,8 @@ from tickwright.model.run import Claimed, Ending, Outcome, Succeeded
 from tickwright.model.schedule import Schedule
 from tickwright.model.scope import Scope
 from tickwright.store import firing
-from tickwright.store.base import Decide, Fired, Offer, PlanDue, Ref, Settle
+from tickwright.store.answers import Fired
+from tickwright.store.base import Decide, Offer, PlanDue, Ref, Settle
 from tickwright.store.changes import insert_change
 from tickwright.store.firing import SqlFiring
 from tickwright.store.queue import SqlQueue

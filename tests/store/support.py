@@ -18,6 +18,7 @@ from tickwright.model.calendar import Calendar, definition_from_json
 from tickwright.model.change import Change
 from tickwright.model.job import Job, Policy
 from tickwright.model.plan import Decision, Due, Plan
+from tickwright.model.report import Level, LogLine, Report
 from tickwright.model.run import (
     Cause,
     Claimed,
@@ -29,19 +30,10 @@ from tickwright.model.run import (
 from tickwright.model.schedule import Cursor, Overlap, Schedule, Stats
 from tickwright.model.scope import SYSTEM, Scope, organization, tenant
 from tickwright.model.worker import Worker, WorkerStatus
-from tickwright.store.base import (
-    CalendarEdit,
-    Decide,
-    Edit,
-    Fired,
-    JobEdit,
-    NewRun,
-    Offer,
-    PlanDue,
-    RunQuery,
-    Store,
-)
+from tickwright.store.answers import Fired
+from tickwright.store.base import CalendarEdit, Decide, Edit, JobEdit, NewRun, Offer, PlanDue, Store
 from tickwright.store.database import new_id
+from tickwright.store.queries import RunQuery
 
 T = TypeVar("T")
 
@@ -310,6 +302,27 @@ def _ending(run: Claimed, status: RunStatus, at: datetime, outcome: str, **chang
         lost_count=run.lost_count,
         **changes,
     )
+
+
+def told(run: Claimed, *texts: str, **changes: Any) -> Report:
+    """What an attempt reports: a line for each text, the first of them its first line."""
+    first = run.lease_token * 1000
+    lines = [
+        LogLine(first + number, run.attempt, NOW, Level.INFO, text)
+        for number, text in enumerate(texts)
+    ]
+    given: dict[str, Any] = {
+        "run_id": run.id,
+        "attempt": run.attempt,
+        "lease_token": run.lease_token,
+        "version": 1,
+        "progress": None,
+        "items": None,
+        "dropped": 0,
+        "lines": tuple(lines),
+        "keep_from": None,
+    }
+    return Report(**(given | changes))
 
 
 def ids(of: Iterable[Claimed | Run | Schedule]) -> set[UUID]:

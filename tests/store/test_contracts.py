@@ -14,24 +14,26 @@ import pytest
 from tickwright.store import base
 from tickwright.store.statements import load
 
-USER_FACING = (base.Schedules, base.Jobs, base.Calendars, base.Runs, base.Changes)
-ENGINE_FACING = (base.Firing, base.Queue, base.Workers, base.Upkeep)
+USER_FACING = (base.Schedules, base.Jobs, base.Calendars, base.Runs, base.Reports, base.Changes)
+ENGINE_FACING = (base.Firing, base.Queue, base.Reporting, base.Workers, base.Upkeep)
 
-# A figure for the health page, told without saying whose they are.
-WITHOUT_SCOPE = {"Schedules.count"}
+# A figure for the health page, told without saying whose they are; and what the engine asks.
+WITHOUT_SCOPE = {"Schedules.count", "Schedules.tripped"}
 # What these do does not depend on the time: endings and starts carry the moments they happened.
 WITHOUT_NOW = {
     "Firing.next_due",
     "Queue.started",
     "Queue.finish",
     "Queue.held",
+    "Reporting.save",
     "Workers.register",
     "Workers.mark",
     "Workers.all",
     "Upkeep.migrate",
     "Upkeep.schema_is_current",
     "Upkeep.ping",
-    "Upkeep.prune",
+    "Upkeep.prune_excess",
+    "Workers.forget",
 }
 
 

@@ -7,9 +7,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from tickwright.model.run import Claimed, Ending, Items, Run, RunStatus
+from tickwright.model.run import Cause, Claimed, Ending, Items, Run, RunStatus
 from tickwright.model.schedule import Cursor, Stats
-from tickwright.store.base import DayStats, Store
+from tickwright.store.answers import DayStats
+from tickwright.store.base import Store
 
 from .conftest import Another
 from .support import (
@@ -48,6 +49,7 @@ def recount(runs: list[Run]) -> Stats:
         last_success_at=done[-1].finished_at if done else None,
         last_status=last.status.value,
         last_duration=last.duration,
+        circuit_streak=sum(run in bad and run.cause is Cause.SCHEDULE for run in tail),
     )
 
 

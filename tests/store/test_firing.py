@@ -10,7 +10,8 @@ import pytest
 from tickwright.model.plan import NONE_OPEN, Decision, Due, OpenRuns, Plan
 from tickwright.model.run import Cause, RunStatus
 from tickwright.model.schedule import Cursor, Misfire, Overlap, ScheduleStatus
-from tickwright.store.base import Fired, Store
+from tickwright.store.answers import Fired
+from tickwright.store.base import Store
 
 from .conftest import Another
 from .support import (

@@ -340,6 +340,21 @@ async def test_a_shorter_period_opens_sooner(store: Store) -> None:
     assert len(await claim(store, offer, NOW + 2 * SECOND)) == 1
 
 
+async def test_what_is_remembered_of_a_rate_is_forgotten_when_it_no_longer_counts(
+    store: Store,
+) -> None:
+    await put_job(store, rate=Rate(1, MINUTE))
+    await queue_up(store, 3, cursor=Cursor())
+    offer = await online(store, lease_until=NOW + timedelta(days=1))
+    assert len(await claim(store, offer)) == 1
+    await store.upkeep.prune_old(NOW + 10 * SECOND, timedelta(days=7), 10, None)
+    assert await claim(store, offer, NOW + 20 * SECOND) == []
+    later = NOW + timedelta(hours=2)
+    await store.upkeep.prune_old(later, timedelta(days=7), 10, None)
+    assert await store.firing.next_due() is None
+    assert len(await claim(store, offer, later)) == 1
+
+
 # Several at once
 
 

@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tickwright.model.errors import StoreUnavailable
 from tickwright.model.schedule import Schedule
 from tickwright.store import open_store
-from tickwright.store.base import Edit, NewRun, RunQuery, ScheduleQuery, Store
+from tickwright.store.base import Edit, NewRun, Store
 from tickwright.store.database import new_id
+from tickwright.store.queries import RunQuery, ScheduleQuery
 
 from .conftest import Another
 from .support import (

@@ -13,7 +13,8 @@ from tickwright.model.errors import Conflict
 from tickwright.model.plan import Due, Plan
 from tickwright.model.run import Claimed, Gate, Run, RunStatus
 from tickwright.model.schedule import Overlap
-from tickwright.store.base import Fired, Offer, Store
+from tickwright.store.answers import Fired
+from tickwright.store.base import Offer, Store
 
 from .conftest import Another
 from .support import (

@@ -10,8 +10,9 @@ import pytest
 from tickwright.model.errors import Conflict, NotFound, NotPossible
 from tickwright.model.run import Attempt, Cause, Gate, Items, Run, RunStatus
 from tickwright.model.schedule import Cursor, Overlap, Schedule, ScheduleStatus
-from tickwright.store.base import Edit, NewRun, RunQuery, Store
+from tickwright.store.base import Edit, NewRun, Store
 from tickwright.store.database import new_id
+from tickwright.store.queries import RunQuery
 
 from .conftest import Another
 from .support import (

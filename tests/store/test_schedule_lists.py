@@ -9,7 +9,8 @@ import pytest
 
 from tickwright.model.errors import InvalidInput
 from tickwright.model.schedule import Cursor, Schedule, ScheduleStatus
-from tickwright.store.base import ScheduleQuery, Store
+from tickwright.store.base import Store
+from tickwright.store.queries import ScheduleQuery
 
 from .support import (
     ACME,

@@ -11,7 +11,9 @@ import pytest
 from tickwright.model.errors import Conflict, VersionConflict
 from tickwright.model.run import RunStatus
 from tickwright.model.schedule import Cursor, Misfire, Overlap, Schedule, ScheduleStatus, Stats
-from tickwright.store.base import DayStats, Edit, ScheduleQuery, Store
+from tickwright.store.answers import DayStats
+from tickwright.store.base import Edit, Store
+from tickwright.store.queries import ScheduleQuery
 
 from .conftest import Another
 from .support import (

@@ -13,8 +13,10 @@ from tickwright.model.job import Job, Policy
 from tickwright.model.run import Cause, Claimed
 from tickwright.model.schedule import Schedule
 from tickwright.model.scope import SYSTEM, Scope, organization
-from tickwright.store.base import NewRun, RunQuery, ScheduleQuery, Store, Work
+from tickwright.store.base import NewRun, Store, Work
+from tickwright.store.bulk import GONE
 from tickwright.store.database import new_id
+from tickwright.store.queries import LogQuery, RunQuery, ScheduleQuery
 
 from .support import (
     ACME,
@@ -32,6 +34,7 @@ from .support import (
     runs_of,
     schedule,
     succeeded,
+    told,
     write_calendar,
     write_job,
 )
@@ -72,11 +75,27 @@ async def _replay_run(store: Store, scope: Scope, theirs: Schedule, run: Claimed
         return found
 
 
+async def _cancel_all(store: Store, scope: Scope, theirs: Schedule, run: Claimed) -> Any:
+    refused = await store.runs.cancel_all(scope, [run.id], now=NOW)
+    return None if refused == {run.id: GONE} else await store.runs.get(ACME, run.id)
+
+
+async def _replay_all(store: Store, scope: Scope, theirs: Schedule, run: Claimed) -> Any:
+    new = NewRun(Cause.REPLAY)
+    refused = await store.runs.replay_all(scope, [run.id], new, now=NOW)
+    return None if refused == {run.id: GONE} else await store.runs.get(ACME, run.id)
+
+
 async def _start_run(store: Store, scope: Scope, theirs: Schedule, run: Claimed) -> Any:
     """Starting a job of the same key is one's own run."""
     work = Work(run.job_key, run.target)
     made = await store.runs.start(scope, work, NewRun(Cause.MANUAL), now=NOW)
     return None if made.scope == scope else made
+
+
+async def _lines(store: Store, scope: Scope, theirs: Schedule, run: Claimed) -> Any:
+    page = await store.reports.lines(scope, run.id, LogQuery())
+    return page.lines or page.dropped
 
 
 ASKS: dict[str, list[Ask]] = {
@@ -113,8 +132,17 @@ ASKS: dict[str, list[Ask]] = {
             store.runs.find(scope, RunQuery(worker_id=run.worker_id))
         ),
     ],
+    "Runs.matching": [
+        lambda store, scope, theirs, run: store.runs.matching(scope, RunQuery(), 10),
+        lambda store, scope, theirs, run: store.runs.matching(
+            scope, RunQuery(schedule_id=theirs.id), 10
+        ),
+    ],
     "Runs.attempts": [lambda store, scope, theirs, run: store.runs.attempts(scope, run.id)],
     "Runs.cancel": [lambda store, scope, theirs, run: store.runs.cancel(scope, run.id, now=NOW)],
+    "Runs.cancel_all": [_cancel_all],
+    "Runs.replay_all": [_replay_all],
+    "Reports.lines": [_lines],
     "Changes.find": [
         lambda store, scope, theirs, run: _items(store.changes.find(scope, 10, 0)),
         lambda store, scope, theirs, run: _items(store.changes.find(scope, 10, 0, theirs.id)),
@@ -146,6 +174,7 @@ async def test_no_method_reaches_into_another_scope(store: Store) -> None:
     await add(store, owner, theirs.key)
     await add(store, owner, theirs.key)
     run, ended = await store.queue.claim(offer, NOW)
+    await store.reporting.save([told(run, "said")])
     await store.queue.finish([retried(begun(run)), succeeded(begun(ended))])
     before = await store.schedules.get(owner, theirs.id), await runs_of(store, owner)
     # The system comes last, for the calendar that it then has is shared with everybody.

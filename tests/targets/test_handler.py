@@ -13,7 +13,8 @@ from tickwright.model.errors import InvalidInput
 from tickwright.model.run import Failed, Succeeded
 from tickwright.model.scope import SYSTEM, organization
 from tickwright.targets.base import Handlers
-from tickwright.targets.handler import HandlerRegistry, HandlerTarget, RunContext
+from tickwright.targets.context import RunContext
+from tickwright.targets.handler import HandlerRegistry, HandlerTarget
 
 from .support import HANDLER, NOMINAL, RUN_ID, SCHEDULE_ID, Serve, claimed
 

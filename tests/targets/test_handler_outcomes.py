@@ -12,7 +12,8 @@ import pytest
 from tickwright.model.json import MAX_JSON_BYTES
 from tickwright.model.run import Cancelled, Failed, Outcome, Snoozed, Succeeded
 from tickwright.model.verdict import Cancel, Discard, Retry, Snooze, Verdict
-from tickwright.targets.handler import MAX_ERROR_BYTES, RunContext
+from tickwright.targets.context import RunContext
+from tickwright.targets.handler import MAX_ERROR_BYTES
 
 from .support import HANDLER, Serve, claimed
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tickwright.model.run import Failed, Succeeded
-from tickwright.targets.handler import HandlerRegistry, HandlerTarget, RunContext
+from tickwright.targets.context import RunContext
+from tickwright.targets.handler import HandlerRegistry, HandlerTarget
 
 from .support import HANDLER, claimed
 

@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from tickwright.api import errors, openapi
 from tickwright.api.boundary import Guarded, Marked
+from tickwright.api.run_stream import Streams
 from tickwright.model.scope import Scope
 from tickwright.service.scheduler import Scheduler
 from tickwright.service.status import Probe
@@ -25,7 +26,9 @@ RESOURCES = {
     "schedules": "tickwright.api.schedules:router",
     "jobs": "tickwright.api.jobs:router",
     "calendars": "tickwright.api.calendars:router",
+    "many runs": "tickwright.api.bulk_runs:router",
     "runs": "tickwright.api.runs:router",
+    "what runs tell": "tickwright.api.run_stream:router",
     "workers": "tickwright.api.workers:router",
     "changes": "tickwright.api.changes:router",
     "service jobs": "tickwright.api.service_jobs:router",
@@ -65,6 +68,7 @@ def create_app(
     app.state.scheduler = scheduler
     app.state.probe = Probe(scheduler)
     app.state.default_scope = default_scope
+    app.state.streams = Streams()
     app.state.trigger_wait = LONGEST_TRIGGER_WAIT
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     for member in RESOURCES.values():
@@ -83,7 +87,13 @@ def _wrap(app: FastAPI, allowed_origin: str | None) -> None:
             CORSMiddleware,
             allow_origins=[allowed_origin],
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Content-Type", "Idempotency-Key", "If-Match", "X-Request-Id"],
+            allow_headers=[
+                "Content-Type",
+                "Idempotency-Key",
+                "If-Match",
+                "Last-Event-ID",
+                "X-Request-Id",
+            ],
             expose_headers=["ETag", "Location", "Retry-After", "X-Request-Id"],
         )
     app.add_middleware(Marked)

@@ -18,6 +18,7 @@ from tickwright.api.wire import Answer
 from tickwright.model.errors import (
     Conflict,
     InvalidInput,
+    ManualDenied,
     NotFound,
     NotPossible,
     StoreUnavailable,
@@ -32,6 +33,7 @@ _STATUSES: Mapping[type, HTTPStatus] = {
     InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
+    ManualDenied: HTTPStatus.CONFLICT,
     NotPossible: HTTPStatus.UNPROCESSABLE_ENTITY,
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }

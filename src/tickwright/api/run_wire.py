@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -12,14 +12,15 @@ from tickwright.api.wire import (
     Answer,
     Body,
     JsonObject,
-    Listed,
     OptionalMoment,
     Paging,
     ScopeAnswer,
     milliseconds,
     scope_answer,
 )
-from tickwright.model.run import Attempt, Cause, Gate, Run, RunStatus
+from tickwright.model.page import Page
+from tickwright.model.report import Level, LogLine
+from tickwright.model.run import Attempt, Cause, Gate, Items, Progress, Run, RunStatus
 
 RequestId = Annotated[str, Field(min_length=1, max_length=255)]
 
@@ -46,8 +47,20 @@ class RetryRequest(Body):
     )
 
 
+RunSort = Literal[
+    "createdAt",
+    "-createdAt",
+    "nominalAt",
+    "-nominalAt",
+    "runAt",
+    "-runAt",
+    "finishedAt",
+    "-finishedAt",
+]
+
+
 class RunFilters(Paging):
-    """Which runs to list."""
+    """Which runs to list, in which order, and from where on."""
 
     schedule_id: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
         default=None, description="The id or the key of their schedule."
@@ -59,6 +72,20 @@ class RunFilters(Paging):
         default=None, alias="from", description="Due at this moment or later."
     )
     until: OptionalMoment = Field(default=None, alias="to", description="Due before this moment.")
+    cause: Cause | None = None
+    queue: Annotated[str, Field(max_length=100)] | None = None
+    replay_of: UUID | None = Field(default=None, description="Those that repeat this run.")
+    sort: RunSort | None = Field(
+        default=None,
+        description="`-` turns it around. By default `-createdAt`, and `-nominalAt` with"
+        " `scheduleId`. Others than `createdAt` need `scheduleId`, or a `status` of only `queued`"
+        " and `running`.",
+    )
+    cursor: Annotated[str, Field(max_length=500)] | None = Field(
+        default=None,
+        description="The `nextCursor` of the page before, instead of `page`: nothing is counted,"
+        " and what is added meanwhile shifts nothing.",
+    )
 
 
 class ItemsAnswer(Answer):
@@ -67,6 +94,15 @@ class ItemsAnswer(Answer):
     processed: int
     succeeded: int
     failed: int
+
+
+class ProgressAnswer(Answer):
+    """How far the newest attempt said it has come, in whatever unit it counts."""
+
+    done: float | int
+    total: float | int | None
+    message: str | None
+    at: datetime
 
 
 class RunAnswer(Answer):
@@ -122,10 +158,84 @@ class RunDetail(RunAnswer):
     """A run with the tries before its newest one, oldest first."""
 
     attempts: list[AttemptAnswer]
+    progress: ProgressAnswer | None
 
 
-class RunList(Listed[RunAnswer]):
-    """One page of runs, newest first."""
+class LogLineAnswer(Answer):
+    """One thing that a run said; `seq` grows, with gaps."""
+
+    seq: int
+    attempt: int
+    at: datetime
+    level: Level
+    logger: str | None = Field(description="The name of the logger, if it came from one.")
+    text: str
+
+
+class LogPageAnswer(Answer):
+    """A part of a run's log."""
+
+    data: list[LogLineAnswer]
+    dropped: int = Field(description="How many older lines were let go of.")
+    next: int = Field(description="The `after` of the following page.")
+
+
+class StatusAnswer(Answer):
+    """What a stream tells as `status`: where the run stands."""
+
+    status: RunStatus
+    reason: str | None
+    gate: Gate | None
+    attempt: int
+    run_at: datetime
+    started_at: datetime | None
+    worker_id: UUID | None
+    cancel_requested_at: datetime | None
+    error: str | None
+
+
+class ProgressUpdate(Answer):
+    """What a stream tells as `progress`."""
+
+    attempt: int
+    progress: ProgressAnswer | None
+    items: ItemsAnswer
+
+
+class RunPagination(Answer):
+    """Which part of a list this is; of a page by cursor only its size is known."""
+
+    page: int | None
+    page_size: int
+    total: int | None
+    total_pages: int | None
+    total_is_exact: bool = Field(
+        description="false: there are so many at least; beyond 10,000 nobody counts."
+    )
+
+
+class RunList(Answer):
+    """One page of runs."""
+
+    data: list[RunAnswer]
+    pagination: RunPagination
+    next_cursor: str | None = Field(description="Leads to the next page; none after the last.")
+
+
+def run_list(found: Page[Run], filters: RunFilters) -> RunList:
+    by_cursor = filters.cursor is not None
+    pages = -(-found.total // filters.page_size)
+    return RunList(
+        data=[run_answer(run) for run in found.items],
+        pagination=RunPagination(
+            page=None if by_cursor else filters.page,
+            page_size=filters.page_size,
+            total=None if by_cursor else found.total,
+            total_pages=None if by_cursor else pages,
+            total_is_exact=found.exact,
+        ),
+        next_cursor=found.next_cursor,
+    )
 
 
 def run_answer(run: Run) -> RunAnswer:
@@ -144,11 +254,50 @@ def run_detail(run: Run, attempts: list[Attempt]) -> RunDetail:
         )
         for each in attempts
     ]
-    return RunDetail(**_fields(run), attempts=tries)
+    return RunDetail(**_fields(run), attempts=tries, progress=_progress(run.progress))
+
+
+def line_answer(line: LogLine) -> LogLineAnswer:
+    return LogLineAnswer(
+        seq=line.seq,
+        attempt=line.attempt,
+        at=line.at,
+        level=line.level,
+        logger=line.logger,
+        text=line.text,
+    )
+
+
+def status_answer(run: Run) -> StatusAnswer:
+    return StatusAnswer(
+        status=run.status,
+        reason=run.reason,
+        gate=run.gate,
+        attempt=run.attempt,
+        run_at=run.run_at,
+        started_at=run.started_at,
+        worker_id=run.worker_id,
+        cancel_requested_at=run.cancel_requested_at,
+        error=run.error,
+    )
+
+
+def progress_answer(run: Run) -> ProgressUpdate:
+    progress, items = _progress(run.progress), _items(run.items)
+    return ProgressUpdate(attempt=run.attempt, progress=progress, items=items)
+
+
+def _progress(told: Progress | None) -> ProgressAnswer | None:
+    if told is None:
+        return None
+    return ProgressAnswer(done=told.done, total=told.total, message=told.message, at=told.at)
+
+
+def _items(items: Items) -> ItemsAnswer:
+    return ItemsAnswer(processed=items.processed, succeeded=items.succeeded, failed=items.failed)
 
 
 def _fields(run: Run) -> dict[str, Any]:
-    items = run.items
     return {
         "id": run.id,
         "scope": scope_answer(run.scope),
@@ -175,9 +324,7 @@ def _fields(run: Run) -> dict[str, Any]:
         "duration_ms": milliseconds(run.duration),
         "error": run.error,
         "result": run.result,
-        "items": ItemsAnswer(
-            processed=items.processed, succeeded=items.succeeded, failed=items.failed
-        ),
+        "items": _items(run.items),
         "triggered_by": run.triggered_by,
         "request_id": run.request_key,
         "cancel_requested_at": run.cancel_requested_at,

@@ -21,9 +21,11 @@ from tickwright.api.run_wire import (
     RunList,
     run_answer,
     run_detail,
+    run_list,
 )
-from tickwright.api.wire import pagination, path_to
+from tickwright.api.wire import path_to
 from tickwright.model.errors import NotFound, NotPossible
+from tickwright.model.page import Page
 from tickwright.model.run import RunStatus
 from tickwright.model.states import OPEN_RUNS
 from tickwright.service.scheduler import RunQuery
@@ -36,11 +38,11 @@ RunId = Annotated[UUID, Path(alias="runId")]
 
 @router.get("", responses=documented(422))
 async def list_runs(filters: Annotated[RunFilters, Query()], caller: CurrentCaller) -> RunList:
-    """List the runs, the newest first."""
+    """List the runs, the newest first, by pages or by cursor."""
     try:
-        schedule_id = await _schedule_id(filters.schedule_id, caller)
+        schedule_id = await schedule_id_of(filters.schedule_id, caller)
     except NotFound:
-        return RunList(data=[], pagination=pagination(filters, 0))
+        return run_list(Page([], 0, filters.page_size, filters.offset), filters)
     query = RunQuery(
         limit=filters.page_size,
         offset=filters.offset,
@@ -50,10 +52,13 @@ async def list_runs(filters: Annotated[RunFilters, Query()], caller: CurrentCall
         worker_id=filters.worker_id,
         since=filters.since,
         until=filters.until,
+        cause=filters.cause,
+        queue=filters.queue,
+        replay_of=filters.replay_of,
+        order=filters.sort,
+        cursor=filters.cursor,
     )
-    found = await caller.scheduler.find_runs(caller.scope, query)
-    data = [run_answer(run) for run in found.items]
-    return RunList(data=data, pagination=pagination(filters, found.total))
+    return run_list(await caller.scheduler.find_runs(caller.scope, query), filters)
 
 
 @router.post("", status_code=HTTPStatus.ACCEPTED, responses=documented(*_BODY, 409, 422))
@@ -117,7 +122,7 @@ async def cancel_run(run_id: RunId, caller: CurrentCaller) -> RunAnswer:
     return run_answer(run)
 
 
-async def _schedule_id(ref: str | None, caller: Caller) -> UUID | None:
+async def schedule_id_of(ref: str | None, caller: Caller) -> UUID | None:
     """An id stands for itself, so that the runs of a deleted schedule can still be found."""
     if ref is None:
         return None

@@ -89,6 +89,9 @@ class _Options(Body):
     overlap_limit: Annotated[int, Field(ge=1, le=MAX_LINE)] = Field(
         default=1, description="How many runs may wait for the open one, under `queue`."
     )
+    allow_manual: bool = Field(
+        default=True, description="false: it runs by its rule only, and never by hand."
+    )
     enabled: bool = Field(default=True, description="false: paused.")
     name: ShortText | None = None
     description: LongText | None = None
@@ -180,6 +183,7 @@ class ScheduleAnswer(Answer):
     misfire: Misfire
     overlap: Overlap
     overlap_limit: int
+    allow_manual: bool
     status: ScheduleStatus
     status_reason: str | None
     enabled: bool
@@ -227,6 +231,7 @@ def schedule_answer(schedule: Schedule, health: Health) -> ScheduleAnswer:
         misfire=schedule.misfire,
         overlap=schedule.overlap,
         overlap_limit=schedule.overlap_limit,
+        allow_manual=schedule.allow_manual,
         status=schedule.status,
         status_reason=schedule.status_reason,
         enabled=schedule.status is ScheduleStatus.ACTIVE,

@@ -35,6 +35,7 @@ _TRIGGERED_BY: dict[Cause, Literal["scheduler", "manual", "admin"]] = {
     Cause.SCHEDULE: "scheduler",
     Cause.MANUAL: "manual",
     Cause.ADMIN: "admin",
+    Cause.REPLAY: "manual",
 }
 
 

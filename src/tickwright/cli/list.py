@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tickwright.cli.session import Session
     from tickwright.model.page import Page
     from tickwright.model.schedule import Health, Schedule
-    from tickwright.store.base import ScheduleQuery
+    from tickwright.store.queries import ScheduleQuery
 
 _COLUMNS = ("KEY", "NAME", "JOB", "RULE", "NEXT RUN", "STATUS", "HEALTH")
 _WHOLE = ("KEY", "JOB", "STATUS", "HEALTH")
@@ -46,7 +46,7 @@ def list_schedules(
 ) -> None:
     """List schedules, the next to run first."""
     from tickwright.cli.session import in_session
-    from tickwright.store.base import ScheduleQuery
+    from tickwright.store.queries import ScheduleQuery
 
     query = ScheduleQuery(limit=limit, status=status, job_key=job, search=search, order="nextRunAt")
     found = in_session(place, lambda session: _find(session, query))

@@ -47,6 +47,12 @@ def print_pairs(out: Console, pairs: Sequence[tuple[str, str]]) -> None:
     _print(out, table)
 
 
+def print_lines(lines: Sequence[str]) -> None:
+    """Texts of others, whole; their own line ends stay."""
+    for line in lines:
+        typer.echo("\n".join(printable(part) for part in line.split("\n")))
+
+
 def _print(out: Console, table: Table) -> None:
     if out.is_terminal:
         out.print(table)

@@ -13,7 +13,8 @@ from tickwright.cli.wording import in_words
 from tickwright.model.calendar import Calendar
 from tickwright.model.job import Job
 from tickwright.model.page import Page
-from tickwright.model.run import Run
+from tickwright.model.report import LogLine
+from tickwright.model.run import Attempt, Run
 from tickwright.model.schedule import Health, Schedule, ScheduleStatus
 from tickwright.model.scope import Scope
 from tickwright.model.timestamps import to_rfc3339
@@ -123,6 +124,42 @@ def run_json(run: Run) -> dict[str, Any]:
         "requestId": run.request_key,
         "cancelRequestedAt": _stamp(run.cancel_requested_at),
         "replayOf": str(run.replay_of) if run.replay_of else None,
+        "concurrencyKey": run.limit_key,
+    }
+
+
+def run_detail_json(run: Run, attempts: list[Attempt]) -> dict[str, Any]:
+    told = run.progress
+    return run_json(run) | {
+        "attempts": [
+            {
+                "attempt": each.attempt,
+                "outcome": each.outcome,
+                "workerId": str(each.worker_id) if each.worker_id else None,
+                "startedAt": _stamp(each.started_at),
+                "finishedAt": _stamp(each.finished_at),
+                "error": each.error,
+            }
+            for each in attempts
+        ],
+        "progress": told
+        and {
+            "done": told.done,
+            "total": told.total,
+            "message": told.message,
+            "at": _stamp(told.at),
+        },
+    }
+
+
+def line_json(line: LogLine) -> dict[str, Any]:
+    return {
+        "seq": line.seq,
+        "attempt": line.attempt,
+        "at": _stamp(line.at),
+        "level": line.level.value,
+        "logger": line.logger,
+        "text": line.text,
     }
 
 
@@ -133,6 +170,14 @@ def pagination_json(page: Page[Any]) -> dict[str, int]:
         "pageSize": page.limit,
         "total": page.total,
         "totalPages": -(-page.total // page.limit),
+    }
+
+
+def run_list_json(page: Page[Run]) -> dict[str, Any]:
+    return {
+        "data": [run_json(run) for run in page.items],
+        "pagination": {**pagination_json(page), "totalIsExact": page.exact},
+        "nextCursor": page.next_cursor,
     }
 
 

@@ -58,7 +58,7 @@ async def _look(session: Session) -> dict[str, Any]:
 async def _totals(session: Session) -> dict[str, int]:
     from tickwright.model.clock import SystemClock
     from tickwright.model.schedule import ScheduleStatus
-    from tickwright.store.base import ScheduleQuery
+    from tickwright.store.queries import ScheduleQuery
 
     find = session.scheduler.find_schedules
     everything = await find(session.scope, ScheduleQuery(limit=1))

@@ -10,6 +10,8 @@ from tickwright.model.durations import duration_text
 from tickwright.model.errors import TickwrightError
 from tickwright.model.job import Backoff, BackoffKind, Rate
 from tickwright.model.json import JsonObject
+from tickwright.model.report import LogLine
+from tickwright.model.run import Progress
 
 _UNITS = (
     ("d", timedelta(days=1)),
@@ -34,6 +36,23 @@ def away(moment: datetime, now: datetime) -> str:
             amount = f"{distance // size} {unit}"
             return f"in {amount}" if moment > now else f"{amount} ago"
     return "now"
+
+
+def progress_in_words(progress: Progress) -> str:
+    """Such as `50 of 200 (25 %), copying`."""
+    words = f"{progress.done:g}"
+    if progress.total is not None:
+        words = f"{words} of {progress.total:g}"
+        if progress.total:
+            words = f"{words} ({progress.done / progress.total:.0%})".replace("%", " %")
+    return f"{words}, {progress.message}" if progress.message else words
+
+
+def line_in_words(line: LogLine) -> str:
+    """One line of a log, on the clock of this machine; what follows in it is set in."""
+    said = f"{line.logger}: {line.text}" if line.logger else line.text
+    head = f"{line.at.astimezone():%Y-%m-%d %H:%M:%S} {line.level.upper():<8} "
+    return head + "\n    ".join(said.splitlines())
 
 
 def backoff_in_words(backoff: Backoff) -> str:

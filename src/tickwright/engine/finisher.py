@@ -7,7 +7,7 @@ again, and only an answer from the store takes it from the buffer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from time import monotonic
 from uuid import UUID
@@ -33,11 +33,16 @@ _NAMES = {
 }
 
 
+async def _nothing(_: Iterable[Claimed]) -> None:
+    """There is nothing to do first."""
+
+
 class Finisher:
     """Buffers endings and flushes them; a loop calls `tick`.
 
     While `herd()` says that many schedules are due at once, endings wait a moment: work that is
-    late already should start before what has ended is written down.
+    late already should start before what has ended is written down. `before` is awaited before runs
+    leave this worker's hands.
     """
 
     def __init__(
@@ -45,6 +50,8 @@ class Finisher:
     ) -> None:
         self.wake: Callable[[], None] = lambda: None
         self.herd: Callable[[], bool] = lambda: False
+        self.wake_breaker: Callable[[], None] = lambda: None
+        self.before: Callable[[Iterable[Claimed]], Awaitable[None]] = _nothing
         self._queue = queue
         self._emitter = emitter
         self._time = time
@@ -76,6 +83,7 @@ class Finisher:
         # A batch stays in the buffer until it is written, so two flushes must not overlap.
         async with self._flushing:
             batch = self._buffer[:BATCH]
+            await self.before(ending.run for ending in batch)
             accepted = await self._queue.finish(batch)
             del self._buffer[: len(batch)]
         self._since = monotonic()
@@ -113,11 +121,14 @@ class Finisher:
                 continue
             if ending.outcome not in _UNTOLD:
                 self._tell_ended(ending)
+            if ending.breaks_circuit:
+                self.wake_breaker()
             if ending.final and ending.run.id in self._waiters:
                 self._resolve(ending)
 
     def _tell_ended(self, ending: Ending) -> None:
-        for name in _NAMES[ending.status]:
+        stuck = (names.RUN_STUCK,) if ending.outcome == "stuck" else ()
+        for name in (*stuck, *_NAMES[ending.status]):
             if self._emitter.wanted(name):
                 self._emitter.emit(self._event(name, ending))
 

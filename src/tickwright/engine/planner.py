@@ -22,7 +22,8 @@ from tickwright.model.plan import Due, Plan
 from tickwright.model.run import RunStatus
 from tickwright.model.timestamps import to_rfc3339
 from tickwright.observe.base import Emitter
-from tickwright.store.base import Fired, Store, Undone
+from tickwright.store.answers import Fired, Undone
+from tickwright.store.base import Store
 from tickwright.triggers import Trigger, trigger_from_json
 
 BATCH = 1000

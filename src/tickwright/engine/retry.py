@@ -89,7 +89,7 @@ def _failed(run: Claimed, outcome: Failed, now: datetime, chance: float) -> Endi
         run,
         RunStatus.FAILED,
         now,
-        "failed",
+        outcome.kind,
         attempt=run.attempt,
         lost_count=run.lost_count,
         error=outcome.error,

@@ -18,9 +18,10 @@ from uuid import UUID
 from tickwright.dispatch.base import Dispatcher
 from tickwright.engine.executor import Executor
 from tickwright.engine.finisher import Finisher
+from tickwright.engine.reporter import RunReport
 from tickwright.engine.timekeeper import Timekeeper
 from tickwright.model.errors import StoreUnavailable
-from tickwright.model.job import Ambiguity
+from tickwright.model.job import Ambiguity, Policy
 from tickwright.model.run import Cancelled, Claimed, Failed, Lost, Outcome
 from tickwright.store.base import Offer, Queue
 
@@ -32,6 +33,7 @@ _RECALL_SECONDS = 3.0
 _STUCK = timedelta(seconds=1)
 MARK_AFTER = timedelta(milliseconds=50)
 _IDLE = timedelta(seconds=30)
+_TICK_SECONDS = 0.001
 _CANCELLED_ITSELF = Failed("the handler cancelled itself")
 
 
@@ -44,7 +46,9 @@ class _Held:
     begun: bool = False
     released: bool = False
     task: asyncio.Task[None] | None = None
+    ends_at: float = 0.0
     deadline: asyncio.TimerHandle | None = None
+    slow: asyncio.TimerHandle | None = None
 
     def cut_short(self, outcome: Outcome) -> None:
         if self.outcome is None:
@@ -82,6 +86,7 @@ class Runner:
     ) -> None:
         self.wake: Callable[[], None] = lambda: None
         self.wake_marks: Callable[[], None] = lambda: None
+        self.tell_slow: Callable[[Claimed], None] = lambda run: None
         self._dispatcher = dispatcher
         self._queue = queue
         self._executor = executor
@@ -181,6 +186,9 @@ class Runner:
             return
         if not self._waiting:
             self._moved_at = monotonic()
+        for run in runs:
+            if run.policy.sla_start is not None:
+                run.claimed_at = self._time.stamp()
         self._waiting.extend(runs)
         self._start()
         if self._waiting:
@@ -242,6 +250,7 @@ class Runner:
                 self._finisher.add(await self._executor.end(run, Lost(started=True)))
         await self._finisher.flush()
         again = [run for run in unfinished if run.policy.on_ambiguous is Ambiguity.RETRY]
+        await self._finisher.before(again)
         await self._queue.release(again, self._time.stamp())
 
     async def idle(self) -> None:
@@ -281,7 +290,11 @@ class Runner:
             self._unmarked.append(run)
             held = _Held(run)
             self._running[run.id] = held
-            held.deadline = loop.call_later(run.policy.timeout.total_seconds(), _expire, held)
+            held.deadline = loop.call_later(_patience(run.policy), _watch, held)
+            held.ends_at = loop.time() + run.policy.timeout.total_seconds()
+            if run.policy.sla_duration is not None:
+                allowed = run.policy.sla_duration.total_seconds()
+                held.slow = loop.call_later(allowed, self.tell_slow, run)
             held.task = loop.create_task(self._run(held))
 
     async def _run(self, held: _Held) -> None:
@@ -294,6 +307,8 @@ class Runner:
         finally:
             if held.deadline is not None:
                 held.deadline.cancel()
+            if held.slow is not None:
+                held.slow.cancel()
             if self._holds(held):
                 del self._running[held.run.id]
             self._next()
@@ -334,6 +349,31 @@ class Runner:
             self.wake()
 
 
-def _expire(held: _Held) -> None:
-    seconds = held.run.policy.timeout.total_seconds()
-    held.cut_short(Failed(f"timed out after {seconds:g} s", ambiguous=True))
+def _patience(policy: Policy) -> float:
+    """Seconds after which to look at an attempt for the first time."""
+    watched = policy.heartbeat_timeout
+    return (policy.timeout if watched is None else min(watched, policy.timeout)).total_seconds()
+
+
+def _watch(held: _Held) -> None:
+    """End the attempt when its time is over or it has been silent for too long, else look later."""
+    loop = asyncio.get_running_loop()
+    policy, left = held.run.policy, held.ends_at - loop.time()
+    patience = policy.heartbeat_timeout
+    if left <= _TICK_SECONDS:
+        seconds = policy.timeout.total_seconds()
+        held.cut_short(Failed(f"timed out after {seconds:g} s", ambiguous=True))
+        return
+    if patience is not None:
+        silent = _silence(held.run)
+        if silent >= patience.total_seconds() - _TICK_SECONDS:
+            error = f"timed out: it has told nothing for {silent:.3g} s"
+            held.cut_short(Failed(error, ambiguous=True, kind="stuck"))
+            return
+        left = min(left, patience.total_seconds() - silent)
+    held.deadline = loop.call_later(left, _watch, held)
+
+
+def _silence(run: Claimed) -> float:
+    """For how many seconds its work has told nothing; none for work that cannot tell."""
+    return (isinstance(run.report, RunReport) and run.report.silent_for) or 0.0

@@ -13,9 +13,11 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from tickwright.dispatch.base import Dispatcher
+from tickwright.engine.breaker import Breaker
 from tickwright.engine.executor import Executor
 from tickwright.engine.finisher import Finisher
 from tickwright.engine.heart import Heart, HeartThread
@@ -23,8 +25,10 @@ from tickwright.engine.hooks import Hooks
 from tickwright.engine.loop import Loop, Tick
 from tickwright.engine.planner import Planner
 from tickwright.engine.pruner import Pruner
+from tickwright.engine.reporter import Reporter
 from tickwright.engine.rescuer import Rescuer
 from tickwright.engine.runner import Runner
+from tickwright.engine.sla import Sla
 from tickwright.engine.timekeeper import Timekeeper
 from tickwright.model.errors import StoreUnavailable
 from tickwright.model.event import WORKER_REGISTERED, Event
@@ -51,6 +55,7 @@ class Options:
     sweep: timedelta = timedelta(seconds=5)
     grace: timedelta = timedelta(seconds=30)
     keep_runs: timedelta = timedelta(days=7)
+    keep_last: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +91,19 @@ class Runtime:
         self._status = WorkerStatus.ONLINE
         offer = Offer(self._worker_id, options.queues, (), options.slots)
         self.finisher = Finisher(store.queue, emitter, time, self.wake)
-        executor = Executor(parts.targets, parts.hooks, emitter, time)
+        self.reporter = Reporter(store.reporting, time)
+        self.finisher.before = self.reporter.flush_of
+        executor = Executor(parts.targets, parts.hooks, emitter, self.reporter, time)
         self.runner = Runner(parts.dispatcher, store.queue, executor, self.finisher, time, offer)
         self.planner = Planner(store, self.runner, emitter, time, options.poll)
         self.finisher.herd = self.planner.herd
         self.rescuer = Rescuer(store, self.finisher, parts.hooks, emitter, time, options.sweep)
-        self.pruner = Pruner(store.upkeep, time, lambda: self._worker_id, options.keep_runs)
+        self.pruner = Pruner(
+            store, time, lambda: self._worker_id, options.keep_runs, options.keep_last
+        )
+        self.breaker = Breaker(store.schedules, emitter, time, options.sweep)
+        self.sla = Sla(store.queue, emitter, time, options.sweep)
+        executor.tell_begun, self.runner.tell_slow = self.sla.begun, self.sla.slow
         self.heart = Heart(self._worker, options.lease, self._cancel, self._lease_lost)
         self._heart_thread: HeartThread | None = None
         self._main: asyncio.AbstractEventLoop | None = None
@@ -116,8 +128,11 @@ class Runtime:
         self._add("planner", self.planner.tick)
         self._add("runner", self.runner.tick)
         self._add("finisher", self.finisher.tick)
+        self._add("reporter", self.reporter.tick)
         self._add("marks", self.runner.mark_started)
         self._add("rescuer", self.rescuer.tick)
+        self._add("breaker", self.breaker.tick)
+        self._add("sla", self.sla.tick)
         self._add("pruner", self.pruner.tick)
         for name, tick in self.duties.items():
             self._add(name, tick)
@@ -125,6 +140,9 @@ class Runtime:
         self.runner.wake = self.loops["runner"].wake
         self.runner.wake_marks = self.loops["marks"].wake
         self.finisher.wake = self.loops["finisher"].wake
+        self.finisher.wake_breaker = self.loops["breaker"].wake
+        told = self.loops["reporter"].wake
+        self.reporter.wake = partial(self._main.call_soon_threadsafe, told)
         self.rescuer.wake_runner = self.loops["runner"].wake
         self._tasks = [asyncio.create_task(loop.run()) for loop in self.loops.values()]
         self._tasks.append(asyncio.create_task(self._watch()))
@@ -179,8 +197,10 @@ class Runtime:
         await self.planner.tick()
         while self.planner.herd():
             await self.planner.tick()
+        await self.sla.tick()
         while await self._work_off():
             pass
+        await self.breaker.tick()
         await self.pruner.tick()
 
     async def _work_off(self) -> bool:

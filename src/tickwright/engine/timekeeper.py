@@ -17,8 +17,8 @@ class Timekeeper:
     def __init__(self, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._monotonic = monotonic
-        self._read_at = monotonic()
-        self._read = _EPOCH
+        # One value, because threads of handlers ask for the time too.
+        self._reading = (_EPOCH, monotonic())
 
     async def now(self) -> datetime:
         """The clock's time, for deciding what is due."""
@@ -28,9 +28,10 @@ class Timekeeper:
         # An answer that was long on its way must not set back what is known from a later one.
         latest = moment + timedelta(seconds=got - asked)
         if not moment <= self.stamp() <= latest:
-            self._read, self._read_at = moment, got
+            self._reading = (moment, got)
         return moment
 
     def stamp(self) -> datetime:
         """The present moment as far as this process knows, for recording what happened."""
-        return self._read + timedelta(seconds=self._monotonic() - self._read_at)
+        moment, got = self._reading
+        return moment + timedelta(seconds=self._monotonic() - got)

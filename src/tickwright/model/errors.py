@@ -47,6 +47,12 @@ class NotPossible(TickwrightError):
     code = "not_possible"
 
 
+class ManualDenied(NotPossible):
+    """This schedule does not allow starts by hand."""
+
+    code = "manual_denied"
+
+
 class StoreUnavailable(TickwrightError):
     """The database cannot be reached."""
 

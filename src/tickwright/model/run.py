@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from tickwright.model.job import DEFAULT_POLICY, Policy
 from tickwright.model.json import JsonObject
 from tickwright.model.scope import Scope
 from tickwright.model.timestamps import to_rfc3339
+
+if TYPE_CHECKING:
+    from tickwright.model.report import Listener
 
 MAX_ERROR_BYTES = 8 * 1024
 
@@ -55,6 +58,16 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an attempt said it has come, in whatever unit it counts; `total` if it knows it."""
+
+    done: float
+    total: float | None
+    message: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One occurrence or one start by hand, and its outcome.
 
@@ -62,6 +75,7 @@ class Run:
     `through_at` and `count`. `reason` says why a run was skipped, missed or cancelled. A replay
     points at the run it repeats. `limit_key` is what its job's limits by key go by, empty when
     they go by none, and None when the job had no limits.
+    `progress` is what its newest attempt told last; lists do not tell it.
     """
 
     id: UUID
@@ -94,6 +108,7 @@ class Run:
     cancel_requested_at: datetime | None = None
     replay_of: UUID | None = None
     limit_key: str | None = None
+    progress: Progress | None = None
 
     @property
     def duration(self) -> timedelta | None:
@@ -120,8 +135,9 @@ class Attempt:
 class Claimed:
     """A run in the hands of one worker: what executing it needs, and the fence for finishing it.
 
-    With `serial` another run of its schedule may wait for its end. Not frozen, because it is made
-    by the thousand on the hot path.
+    With `serial` another run of its schedule may wait for its end; `claimed_at` is set where it
+    matters whether it starts in time; `report` hears what its work tells, once it executes. Not
+    frozen, because it is made by the thousand on the hot path.
     """
 
     id: UUID
@@ -143,6 +159,8 @@ class Claimed:
     worker_id: UUID | None = None
     serial: bool = False
     limit_key: str | None = None
+    claimed_at: datetime | None = None
+    report: Listener | None = field(default=None, compare=False, repr=False)
 
     @property
     def idempotency_key(self) -> str:
@@ -166,7 +184,8 @@ class Succeeded:
 class Failed:
     """The attempt failed; `retryable` says whether another try can help.
 
-    `ambiguous` says that it may have done its work all the same.
+    `ambiguous` says that it may have done its work all the same. `kind` is `stuck` when it was
+    stopped because it was silent.
     """
 
     error: str
@@ -175,6 +194,7 @@ class Failed:
     retry_after: timedelta | None = None
     result: Any = None
     items: Items = Items()
+    kind: Literal["failed", "stuck"] = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +243,20 @@ class Ending:
     @property
     def final(self) -> bool:
         return self.status is not RunStatus.QUEUED
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run has failed for good."""
+        return self.status in (RunStatus.FAILED, RunStatus.DEAD)
+
+    @property
+    def breaks_circuit(self) -> bool:
+        """Whether it counts towards pausing its schedule."""
+        return (
+            self.failed
+            and self.run.cause is Cause.SCHEDULE
+            and self.run.policy.pause_after is not None
+        )
 
     def cancel(self, reason: str) -> None:
         """No other try after all."""

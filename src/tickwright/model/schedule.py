@@ -16,6 +16,8 @@ MISFIRE_THRESHOLD = timedelta(seconds=60)
 CATCHUP_WINDOW = timedelta(hours=24)
 MAX_CATCHUP = 100
 """How far back, and how many occurrences at most, `fire_all` makes up for."""
+CIRCUIT = "circuit"
+"""Why a schedule is paused whose runs failed too often in a row."""
 
 
 class ScheduleStatus(StrEnum):
@@ -32,6 +34,7 @@ class Health(StrEnum):
     OK = "ok"
     LATE = "late"
     FAILING = "failing"
+    CIRCUIT_OPEN = "circuit_open"
     SPEC_ERROR = "spec_error"
     NO_HANDLER = "no_handler"
 
@@ -75,7 +78,11 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counters of finished runs, applied with the finish itself."""
+    """Counters of finished runs, applied with the finish itself.
+
+    `circuit_streak` counts the failures of automatic runs since the last success or the last
+    change of status; `tripped_at` says when that became too many for the job's policy.
+    """
 
     run_count: int = 0
     success_count: int = 0
@@ -85,6 +92,8 @@ class Stats:
     last_success_at: datetime | None = None
     last_status: str | None = None
     last_duration: timedelta | None = None
+    circuit_streak: int = 0
+    tripped_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,7 @@ class Schedule:
     misfire: Misfire = Misfire.FIRE_ONCE
     overlap: Overlap = Overlap.SKIP
     overlap_limit: int = 1
+    allow_manual: bool = True
     status: ScheduleStatus = ScheduleStatus.ACTIVE
     status_reason: str | None = None
     name: str | None = None
@@ -150,6 +160,7 @@ class Schedule:
             "misfire": self.misfire.value,
             "overlap": self.overlap.value,
             "overlapLimit": self.overlap_limit,
+            "allowManual": self.allow_manual,
             "status": self.status.value,
             "name": self.name,
             "description": self.description,

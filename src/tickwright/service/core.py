@@ -35,6 +35,7 @@ class Core:
         self._handlers = handlers
         self._auto_migrate = auto_migrate
         self._default_timezone = default_timezone
+        self._stopping = asyncio.Event()
         self._store = runtime.parts.store
         self._time = runtime.parts.time
 
@@ -69,6 +70,8 @@ class Core:
 
     async def open(self) -> None:
         """Reach the database and see that its schema is current (made so where allowed)."""
+        if self._stopping.is_set():
+            self._stopping = asyncio.Event()
         await self._store.open()
         if await self._store.upkeep.schema_is_current():
             return
@@ -94,6 +97,7 @@ class Core:
 
     async def stop(self) -> None:
         """Drain the engine if it runs, then let go of the database."""
+        self._stopping.set()
         if self._runtime.running:
             await self._runtime.stop()
         await self._store.close()

@@ -21,7 +21,7 @@ Layer = Mapping[str, Mapping[str, Any]]
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "trigger": ("trigger", "starts_at", "ends_at"),
     "target": ("target", "payload"),
-    "policy": ("max_runs", "misfire", "overlap", "overlap_limit"),
+    "policy": ("max_runs", "misfire", "overlap", "overlap_limit", "allow_manual"),
     "status": ("enabled",),
 }
 _DEFAULTS: Mapping[str, Any] = {
@@ -32,6 +32,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "misfire": Misfire.FIRE_ONCE.value,
     "overlap": Overlap.SKIP.value,
     "overlap_limit": 1,
+    "allow_manual": True,
     "enabled": True,
 }
 
@@ -81,6 +82,7 @@ def with_layers(schedule: Schedule, registered: Layer, override: Layer) -> Sched
         misfire=Misfire(values["misfire"]),
         overlap=Overlap(values["overlap"]),
         overlap_limit=values.get("overlap_limit", 1),
+        allow_manual=values.get("allow_manual", True),
     )
 
 

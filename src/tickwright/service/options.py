@@ -39,6 +39,7 @@ class ScheduleOptions(TypedDict, total=False):
     misfire: Misfire | str
     overlap: Overlap | str
     overlap_limit: int
+    allow_manual: bool
     enabled: bool
     name: str | None
     description: str | None
@@ -192,6 +193,7 @@ _CHECKS: dict[str, Check] = {
     "misfire": _one_of(Misfire),
     "overlap": _one_of(Overlap),
     "overlap_limit": _line,
+    "allow_manual": _flag,
     "enabled": _flag,
     "name": _text(MAX_NAME),
     "description": _text(MAX_DESCRIPTION),

@@ -17,7 +17,8 @@ from tickwright.model.states import OPEN_RUNS
 from tickwright.model.worker import Worker
 from tickwright.service.core import Core
 from tickwright.service.options import check_key, check_note, check_ref, check_request_key
-from tickwright.store.base import NewRun, Ref, RunQuery, Work
+from tickwright.store.base import NewRun, Ref, Work
+from tickwright.store.queries import RunQuery
 
 _LOOK_SECONDS = 0.5
 
@@ -38,7 +39,8 @@ class Runs(Core):
     ) -> Run:
         """Run a schedule's job once, now; its own times are not touched.
 
-        A cancelled schedule cannot be run; without `force` only an active one can.
+        A cancelled schedule cannot be run, nor one that denies starts by hand (ManualDenied);
+        without `force` only an active one can.
         Conflict while an earlier run is open (under overlap `skip`). The same `request_key`
         answers with the run it made before, so a double click is one run.
         """

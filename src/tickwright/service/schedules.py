@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Unpack
 
+from tickwright.engine.owed import Owed
 from tickwright.model import event as names
 from tickwright.model.change import Change
 from tickwright.model.errors import InvalidInput, NotFound
@@ -29,9 +30,9 @@ from tickwright.service.options import (
     check_trigger,
     made_up_key,
 )
-from tickwright.service.owed import Owed
 from tickwright.service.statistics import Statistics, summed
-from tickwright.store.base import Edit, Ref, ScheduleQuery
+from tickwright.store.base import Edit, Ref
+from tickwright.store.queries import ScheduleQuery
 from tickwright.triggers import Trigger
 
 if TYPE_CHECKING:

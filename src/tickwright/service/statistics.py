@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from tickwright.store.base import DayStats
+from tickwright.store.answers import DayStats
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
@@ -18,17 +18,20 @@ from tickwright.model.change import Change
 from tickwright.model.job import DEFAULT_POLICY, Job, Policy
 from tickwright.model.json import JsonObject
 from tickwright.model.page import Page
+from tickwright.model.report import LogPage, RunUpdate
 from tickwright.model.run import Attempt, Cause, Run
 from tickwright.model.schedule import Health, Schedule
 from tickwright.model.scope import Scope
 from tickwright.model.worker import Worker
+from tickwright.service.bulk import MOST_AT_ONCE, Bulk
 from tickwright.service.calendars import CalendarDays
 from tickwright.service.edits import Past
 from tickwright.service.options import ScheduleOptions
 from tickwright.service.scheduler import Scheduler
 from tickwright.service.statistics import Statistics
 from tickwright.service.status import Status
-from tickwright.store.base import Ref, RunQuery, ScheduleQuery
+from tickwright.store.base import Ref
+from tickwright.store.queries import RunQuery, ScheduleQuery
 from tickwright.triggers import Trigger
 
 T = TypeVar("T")
@@ -75,6 +78,10 @@ class _LoopThread:
         self._loop, self._closed = asyncio.get_running_loop(), asyncio.Event()
         self._ready.set()
         await self._closed.wait()
+
+
+async def _next(updates: AsyncGenerator[RunUpdate, None]) -> RunUpdate | None:
+    return await anext(updates, None)
 
 
 class SyncScheduler:
@@ -304,8 +311,60 @@ class SyncScheduler:
     def attempts(self, scope: Scope, run_id: UUID) -> list[Attempt]:
         return self._run(self.scheduler.attempts(scope, run_id))
 
+    def run_logs(
+        self,
+        scope: Scope,
+        run_id: UUID,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        attempt: int | None = None,
+        newest: bool = False,
+    ) -> LogPage:
+        return self._run(
+            self.scheduler.run_logs(
+                scope, run_id, after=after, limit=limit, attempt=attempt, newest=newest
+            )
+        )
+
+    def follow_run(self, scope: Scope, run_id: UUID, *, after: int = 0) -> Iterator[RunUpdate]:
+        updates = self.scheduler.follow_run(scope, run_id, after=after)
+        try:
+            while (update := self._run(_next(updates))) is not None:
+                yield update
+        finally:
+            # A loop that has ended has closed it too, and must not be begun again for that.
+            if self._thread is not None:
+                self._run(updates.aclose())
+
     def cancel_run(self, scope: Scope, run_id: UUID) -> Run:
         return self._run(self.scheduler.cancel_run(scope, run_id))
+
+    def cancel_runs(
+        self, scope: Scope, query: RunQuery, *, limit: int = MOST_AT_ONCE, dry_run: bool = False
+    ) -> Bulk:
+        return self._run(self.scheduler.cancel_runs(scope, query, limit=limit, dry_run=dry_run))
+
+    def retry_runs(
+        self,
+        scope: Scope,
+        query: RunQuery,
+        *,
+        limit: int = MOST_AT_ONCE,
+        dry_run: bool = False,
+        triggered_by: str | None = None,
+        request_key: str | None = None,
+    ) -> Bulk:
+        return self._run(
+            self.scheduler.retry_runs(
+                scope,
+                query,
+                limit=limit,
+                dry_run=dry_run,
+                triggered_by=triggered_by,
+                request_key=request_key,
+            )
+        )
 
     def wait_for_run(self, scope: Scope, run_id: UUID, timeout: timedelta) -> Run:
         return self._run(self.scheduler.wait_for_run(scope, run_id, timeout))

@@ -17,6 +17,7 @@ from tickwright.store.changes import SqlChanges
 from tickwright.store.firing import SqlFiring
 from tickwright.store.jobs import SqlJobs
 from tickwright.store.queue import SqlQueue
+from tickwright.store.reports import SqlReports
 from tickwright.store.runs import SqlRuns
 from tickwright.store.schedules import SqlSchedules
 from tickwright.store.upkeep import SqlUpkeep
@@ -68,15 +69,18 @@ def open_store(
         options = {"pool_size": pool_size, "lease": lease}
     database: Any = getattr(member, f"{prefix}Database")(url, **options)
     statements: Any = getattr(member, f"{prefix}Statements")()
+    reports = SqlReports(database)
     own_clock: Clock = database if prefix == "Postgres" else SystemClock()
     return Store(
         schedules=SqlSchedules(database),
         jobs=SqlJobs(database),
         calendars=SqlCalendars(database),
         runs=SqlRuns(database),
+        reports=reports,
         changes=SqlChanges(database),
         firing=SqlFiring(database, statements),
         queue=SqlQueue(database, statements),
+        reporting=reports,
         workers=SqlWorkers(database),
         upkeep=SqlUpkeep(database),
         clock=clock or own_clock,

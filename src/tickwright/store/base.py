@@ -16,7 +16,7 @@ When the database cannot be reached every method raises StoreUnavailable.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -27,11 +27,14 @@ from tickwright.model.clock import Clock
 from tickwright.model.job import Job
 from tickwright.model.json import JsonObject
 from tickwright.model.page import Page
-from tickwright.model.plan import Decision, Due, Plan
-from tickwright.model.run import Attempt, Cause, Claimed, Ending, Run, RunStatus
-from tickwright.model.schedule import Schedule, ScheduleStatus
+from tickwright.model.plan import Due, Plan
+from tickwright.model.report import LogPage, Report
+from tickwright.model.run import Attempt, Cause, Claimed, Ending, Run
+from tickwright.model.schedule import Schedule
 from tickwright.model.scope import Scope
 from tickwright.model.worker import Worker, WorkerStatus
+from tickwright.store.answers import DayStats, Fired, Overdue, Pruned
+from tickwright.store.queries import LogQuery, RunQuery, ScheduleQuery
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -70,47 +73,6 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class ScheduleQuery:
-    """Filters and order of a list of schedules; `search` looks in key, name and description."""
-
-    limit: int = 20
-    offset: int = 0
-    status: ScheduleStatus | None = None
-    job_key: str | None = None
-    category: str | None = None
-    search: str | None = None
-    order: str = "-createdAt"
-
-
-@dataclass(frozen=True, slots=True)
-class RunQuery:
-    """Filters of a list of runs, newest first."""
-
-    limit: int = 20
-    offset: int = 0
-    schedule_id: UUID | None = None
-    statuses: Collection[RunStatus] = ()
-    job_key: str | None = None
-    worker_id: UUID | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DayStats:
-    """Finished runs of one day (UTC), summed; pruning the runs does not change it."""
-
-    day: date
-    succeeded: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    duration: timedelta = timedelta(0)
-    items_processed: int = 0
-    items_succeeded: int = 0
-    items_failed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Offer:
     """What a worker can take on at this moment: which queues and handlers, how many runs."""
 
@@ -118,27 +80,6 @@ class Offer:
     queues: tuple[str, ...]
     handlers: tuple[str, ...]
     slots: int
-
-
-@dataclass(frozen=True, slots=True)
-class Undone:
-    """A decision that created no work, told to whoever listens."""
-
-    scope: Scope
-    schedule_id: UUID
-    schedule_key: str
-    decision: Decision
-
-
-@dataclass(slots=True)
-class Fired:
-    """The result of one firing transaction."""
-
-    schedules: int = 0
-    queued: int = 0
-    claimed: list[Claimed] = field(default_factory=list)
-    undone: list[Undone] = field(default_factory=list)
-    parked: list[tuple[Scope, UUID, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +134,9 @@ class Schedules(Protocol):
 
         With `settle` what came due up to its `now` is decided first, by the rule as it stands
         and as `fire` would. `decide` is given None when there is no such schedule; answering
-        None changes nothing. Locks are taken schedule first, then cursor. Returns the schedule
-        as it then is.
+        None changes nothing. Locks are taken schedule first, then cursor. A change of status
+        begins the count of failures that open its circuit anew. Returns the schedule as it then
+        is.
         """
         ...
 
@@ -208,6 +150,10 @@ class Schedules(Protocol):
 
     async def days(self, scope: Scope, schedule_id: UUID, since: date) -> list[DayStats]:
         """The schedule's daily roll-ups from `since` on, oldest first."""
+        ...
+
+    async def tripped(self, limit: int) -> list[tuple[Scope, UUID]]:
+        """Up to `limit` active schedules, of all scopes, whose runs failed too often in a row."""
         ...
 
     async def count(self) -> int:
@@ -265,10 +211,10 @@ class Runs(Protocol):
     async def add(self, scope: Scope, ref: Ref, new: NewRun, *, now: datetime) -> Run:
         """Queue one run of a schedule by hand.
 
-        NotFound without such a schedule; NotPossible when it is cancelled or, without
-        `new.force`, not active. Under overlap `skip` an open run is a Conflict, decided
-        under the cursor's lock. The same `request_key` answers with the run it made before, and is
-        a Conflict when that was another schedule's.
+        NotFound without such a schedule; NotPossible when it is cancelled, allows no starts by
+        hand or, without `new.force`, is not active. Under overlap `skip` an open run is a
+        Conflict, decided under the cursor's lock. The same `request_key` answers with the run it
+        made before, and is a Conflict when that was another schedule's.
         """
         ...
 
@@ -290,12 +236,41 @@ class Runs(Protocol):
 
     async def get(self, scope: Scope, run_id: UUID) -> Run | None: ...
 
-    async def find(self, scope: Scope, query: RunQuery) -> Page[Run]: ...
+    async def find(self, scope: Scope, query: RunQuery) -> Page[Run]:
+        """InvalidInput when the order or the cursor does not fit the query."""
+        ...
+
+    async def matching(self, scope: Scope, query: RunQuery, limit: int) -> list[UUID]:
+        """Up to `limit` runs that the query's filters match, the oldest first."""
+        ...
 
     async def attempts(self, scope: Scope, run_id: UUID) -> list[Attempt]: ...
 
     async def cancel(self, scope: Scope, run_id: UUID, *, now: datetime) -> Run | None:
         """A queued run is cancelled at once; a running one is asked to stop."""
+        ...
+
+    async def cancel_all(
+        self, scope: Scope, run_ids: Sequence[UUID], *, now: datetime
+    ) -> dict[UUID, str]:
+        """Cancel each as `cancel` does, all in one transaction; which could not be, and why."""
+        ...
+
+    async def replay_all(
+        self, scope: Scope, run_ids: Sequence[UUID], new: NewRun, *, now: datetime
+    ) -> dict[UUID, str]:
+        """Replay each as `replay` does, some at a time; which could not be, and why.
+
+        A `request_key` stands for each of them by itself: the same one makes no run twice.
+        """
+        ...
+
+
+class Reports(Protocol):
+    """What runs told while they ran; their progress comes with the run itself."""
+
+    async def lines(self, scope: Scope, run_id: UUID, query: LogQuery) -> LogPage:
+        """A part of the run's log, oldest first."""
         ...
 
 
@@ -364,6 +339,24 @@ class Queue(Protocol):
         """End up to `limit` attempts whose worker's lease is over, as `end` decides."""
         ...
 
+    async def overdue(self, now: datetime, limit: int) -> Overdue:
+        """Runs still waiting that became late before `now`, each in one answer only.
+
+        About `limit` of them; then `through` lies before `now`, and there are more.
+        """
+        ...
+
+
+class Reporting(Protocol):
+    """Keeping what runs tell while they run."""
+
+    async def save(self, reports: Sequence[Report]) -> list[Report]:
+        """Write these, and answer with those that were accepted; each may be written again.
+
+        Accepted is what comes from a run that is running under the same attempt and lease token.
+        """
+        ...
+
 
 class Workers(Protocol):
     """The processes that execute runs."""
@@ -383,6 +376,10 @@ class Workers(Protocol):
 
     async def expire(self, now: datetime) -> list[Worker]:
         """Declare offline every worker whose lease is over; which ones."""
+        ...
+
+    async def forget(self, before: datetime) -> int:
+        """Delete the workers whose leases were over before that; how many."""
         ...
 
     async def all(self) -> list[Worker]: ...
@@ -411,8 +408,22 @@ class Upkeep(Protocol):
 
     async def holder(self, duty: str, now: datetime) -> UUID | None: ...
 
-    async def prune(self, before: datetime, limit: int) -> int:
-        """Delete up to `limit` ended runs older than `before`; how many. Roll-ups stay."""
+    async def prune_old(
+        self, now: datetime, keep: timedelta, limit: int, after: UUID | None = None
+    ) -> Pruned:
+        """Of the `limit` oldest runs after `after`, delete those that ended too long ago.
+
+        That is longer than their job's `keep_for`, or `keep`. Roll-ups stay, and so do open runs,
+        what is not decided yet, and the newest failure of each schedule.
+        """
+        ...
+
+    async def prune_excess(self, most: int, limit: int, after: UUID | None = None) -> Pruned:
+        """Delete up to `limit` ended runs that some schedules have too many of.
+
+        The next schedules after `after` are looked at: each keeps the latest `keep_last` of its
+        job, or `most` (0: all), and what `prune_old` keeps.
+        """
         ...
 
 
@@ -429,9 +440,11 @@ class Store:
     jobs: Jobs
     calendars: Calendars
     runs: Runs
+    reports: Reports
     changes: Changes
     firing: Firing
     queue: Queue
+    reporting: Reporting
     workers: Workers
     upkeep: Upkeep
     clock: Clock

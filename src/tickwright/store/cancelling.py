@@ -35,7 +35,9 @@ async def cancel_queued(
         .returning(t.runs.c.schedule_id)
     )
     ids = (await c.execute(cancelled)).scalars().all()
-    for schedule_id, count in Counter(each for each in ids if each is not None).items():
+    # In key order, so that two of them at once cannot deadlock.
+    counts = Counter(each for each in ids if each is not None)
+    for schedule_id, count in sorted(counts.items()):
         counted = inserting(c, t.days).values(
             schedule_id=schedule_id, day=now.date(), cancelled=count, **dict.fromkeys(_SUMS, 0)
         )

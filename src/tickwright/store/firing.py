@@ -19,7 +19,8 @@ from tickwright.model.plan import NONE_OPEN, Decision, Due, OpenRuns, Plan
 from tickwright.model.run import Cause, Claimed, Gate, RunStatus
 from tickwright.model.schedule import Misfire, Overlap
 from tickwright.model.scope import Scope
-from tickwright.store.base import Fired, Offer, PlanDue, Undone
+from tickwright.store.answers import Fired, Undone
+from tickwright.store.base import Offer, PlanDue
 from tickwright.store.database import Database, Statements, new_id
 from tickwright.store.limits import limit_key
 from tickwright.store.overlapping import advance_lines

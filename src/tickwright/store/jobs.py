@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -94,7 +95,15 @@ def _columns(job: Job) -> Mapping[str, Any]:
         "priority": job.policy.priority,
         "policy": policy_to_json(job.policy),
         "version": job.version,
+        "sla_start_ms": _milliseconds(job.policy.sla_start),
+        "keep_for_ms": _milliseconds(job.policy.keep_for),
+        "keep_last": job.policy.keep_last,
     }
+
+
+def _milliseconds(duration: timedelta | None) -> int | None:
+    """Rounded up, so that what is not nothing does not become so."""
+    return None if duration is None else -(-duration // timedelta(milliseconds=1))
 
 
 def _job(row: Any) -> Job:

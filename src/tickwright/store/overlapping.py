@@ -34,10 +34,16 @@ async def open_runs(c: AsyncConnection, t: Tables, schedule_id: UUID) -> OpenRun
 
 
 async def make_way(c: AsyncConnection, t: Tables, schedule_id: UUID, now: datetime) -> None:
-    """Cancel the schedule's queued runs and ask its running ones to stop."""
+    """Cancel the schedule's queued runs and ask its running ones to stop.
+
+    An ending holds its runs and then counts them, and so does this: all runs are locked before
+    any of them is counted.
+    """
     mine = t.runs.c.schedule_id == schedule_id
-    await cancel_queued(c, t, mine, "overlap", now)
+    opened = sa.select(t.runs.c.id).where(mine, sa.text(OPEN)).order_by(t.runs.c.id)
+    await c.execute(opened.with_for_update())
     await ask_to_stop(c, t, mine, now)
+    await cancel_queued(c, t, mine, "overlap", now)
 
 
 async def advance_lines(database: Database, among: Collection[UUID] | None = None) -> None:

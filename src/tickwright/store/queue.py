@@ -17,9 +17,11 @@ from pydantic_core import from_json
 from tickwright.model.json import dumps
 from tickwright.model.run import Cause, Claimed, Ending, RunStatus
 from tickwright.model.schedule import Overlap
+from tickwright.store.answers import Overdue
 from tickwright.store.base import EndLost, Offer
 from tickwright.store.database import Database, Statements
 from tickwright.store.firing import scope_of
+from tickwright.store.lateness import overdue
 from tickwright.store.limits import Limits, limit_key
 from tickwright.store.overlapping import advance_lines
 from tickwright.store.policies import policy_from_text, target_from_text
@@ -108,6 +110,9 @@ class SqlQueue:
         await advance_lines(self._database)
         return [ending for ending in endings if ending.run.id in won]
 
+    async def overdue(self, now: datetime, limit: int) -> Overdue:
+        return await overdue(self._database, now, limit)
+
     async def _finish(self, c: Any, endings: Sequence[Ending]) -> set[UUID]:
         endings = _one_per_lease(endings)
         await self._end_for_good(c, [ending for ending in endings if not ending.final])
@@ -140,9 +145,20 @@ class SqlQueue:
         if not counted:
             return
         await self._sql.count_stats(c, _stats(counted))
+        if broken := _breakable(counted):
+            await self._sql.trip(c, sorted(broken.items()), counted[-1].finished_at)
         await self._sql.count_days(c, _days(counted))
         ids = sorted({e.run.schedule_id for e in counted if e.run.schedule_id is not None})
         await self._sql.complete(c, ids, max(ending.finished_at for ending in counted))
+
+
+def _breakable(endings: list[Ending]) -> dict[UUID, int]:
+    """After how many failures those schedules are paused of which a run has just failed."""
+    return {
+        e.run.schedule_id: e.run.policy.pause_after
+        for e in endings
+        if e.breaks_circuit and e.run.schedule_id is not None and e.run.policy.pause_after
+    }
 
 
 def _one_per_lease(endings: Sequence[Ending]) -> list[Ending]:
@@ -247,12 +263,13 @@ def _stats(endings: list[Ending]) -> list[tuple[Any, ...]]:
 def _stat(schedule_id: UUID, endings: list[Ending]) -> tuple[Any, ...]:
     endings = sorted(endings, key=lambda ending: ending.finished_at)
     succeeded = [e for e in endings if e.status is RunStatus.SUCCEEDED]
-    failed = [e for e in endings if e.status in (RunStatus.FAILED, RunStatus.DEAD)]
-    streak = 0
+    failed = [e for e in endings if e.failed]
+    streak = circuit = 0
     for ending in reversed(endings):
         if ending.status is RunStatus.SUCCEEDED:
             break
         streak += ending.status is not RunStatus.CANCELLED
+        circuit += ending.failed and ending.run.cause is Cause.SCHEDULE
     last = max(endings, key=lambda ending: (_began(ending), ending.finished_at))
     return (
         schedule_id,
@@ -264,6 +281,7 @@ def _stat(schedule_id: UUID, endings: list[Ending]) -> tuple[Any, ...]:
         succeeded[-1].finished_at if succeeded else None,
         last.status.value,
         _milliseconds(last),
+        circuit,
     )
 
 

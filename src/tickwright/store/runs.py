@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -11,18 +12,22 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tickwright.model.errors import Conflict, NotFound, NotPossible
+from tickwright.model.errors import Conflict, ManualDenied, NotFound, NotPossible
 from tickwright.model.page import Page
 from tickwright.model.plan import OpenRuns
 from tickwright.model.run import Attempt, Cause, Gate, Items, Run, RunStatus
 from tickwright.model.schedule import Overlap, ScheduleStatus
 from tickwright.model.scope import Scope
 from tickwright.model.states import OPEN_RUNS
-from tickwright.store.base import NewRun, Ref, RunQuery, Work
+from tickwright.store.base import NewRun, Ref, Work
+from tickwright.store.bulk import GONE, cancel_all, matching_runs, own_request, portions
 from tickwright.store.cancelling import ask_to_stop, cancel_queued
 from tickwright.store.database import Database, new_id
-from tickwright.store.listing import is_named, page
+from tickwright.store.listing import is_named
 from tickwright.store.overlapping import advance_lines, make_way, open_runs
+from tickwright.store.queries import RunQuery
+from tickwright.store.reports import reported, with_report
+from tickwright.store.run_lists import run_page, select_runs
 from tickwright.store.settling import limit_gate, of_its_job, unstarted
 
 T = TypeVar("T")
@@ -56,7 +61,7 @@ class SqlRuns:
             schedule = await self._locked(c, scope, ref)
             made = await self._requested(c, scope, new.request_key)
             if made is None:
-                _refuse_status(schedule, new.force)
+                _refuse_start(schedule, new.force)
                 gate = await self._gate(c, schedule, now)
                 made = await self._insert(c, _of_schedule(schedule), new, now, gate)
             row = await self._row(c, made)
@@ -75,24 +80,31 @@ class SqlRuns:
         return run_from(row)
 
     async def _replay(self, scope: Scope, run_id: UUID, new: NewRun, now: datetime) -> Run | None:
+        async with self._database.write() as c:
+            return await self._replayed(c, scope, run_id, new, now)
+
+    async def _replayed(
+        self, c: AsyncConnection, scope: Scope, run_id: UUID, new: NewRun, now: datetime
+    ) -> Run | None:
         r = self._tables.runs
         mine = sa.select(r).where(r.c.scope_key == scope.key, r.c.id == run_id)
-        async with self._database.write() as c:
-            old = (await c.execute(mine)).one_or_none()
-            if old is None:
-                return None
-            made = await self._requested(c, scope, new.request_key)
-            if made is None:
-                _refuse_replay(old)
-                gate = await self._gate_of(c, scope, old.schedule_id, now)
-                made = await self._insert(c, _of_run(old), new, now, gate)
-            row = await self._row(c, made)
+        old = (await c.execute(mine)).one_or_none()
+        if old is None:
+            return None
+        made = await self._requested(c, scope, new.request_key)
+        if made is None:
+            _refuse_replay(old)
+            gate = await self._gate_of(c, scope, old.schedule_id, now)
+            made = await self._insert(c, _of_run(old), new, now, gate)
+        row = await self._row(c, made)
         if row.replay_of != run_id:
             raise Conflict("this request has started something else before")
         return run_from(row)
 
     async def _row(self, c: AsyncConnection, run_id: UUID) -> Any:
-        return (await c.execute(self._select().where(self._tables.runs.c.id == run_id))).one()
+        return (
+            await c.execute(select_runs(self._tables).where(self._tables.runs.c.id == run_id))
+        ).one()
 
     async def _gate_of(
         self, c: AsyncConnection, scope: Scope, schedule_id: UUID | None, now: datetime
@@ -120,24 +132,44 @@ class SqlRuns:
 
     async def get(self, scope: Scope, run_id: UUID) -> Run | None:
         r = self._tables.runs
-        statement = self._select().where(r.c.scope_key == scope.key, r.c.id == run_id)
+        statement = select_runs(self._tables).where(r.c.scope_key == scope.key, r.c.id == run_id)
         async with self._database.read() as c:
-            row = (await c.execute(statement)).one_or_none()
-        return run_from(row) if row else None
+            row = (await c.execute(with_report(statement, self._tables))).one_or_none()
+        return reported(run_from(row), row) if row else None
 
     async def find(self, scope: Scope, query: RunQuery) -> Page[Run]:
-        r = self._tables.runs
-        filters = self._filters(scope, query)
-        order = r.c.id.desc()
-        if query.schedule_id is not None:
-            # The occurrence index gives one schedule's runs in this order without a sort.
-            statement = self._select().where(*filters).order_by(r.c.nominal_at.desc(), order)
-        else:
-            statement = self._select().where(*filters).order_by(order)
-        total = sa.select(sa.func.count()).select_from(r).where(*filters)
-        async with self._database.read() as c:
-            rows, count = await page(c, statement, total, query.limit, query.offset)
-        return Page([run_from(row) for row in rows], count, query.limit, query.offset)
+        return await run_page(self._database, scope, query, run_from)
+
+    async def matching(self, scope: Scope, query: RunQuery, limit: int) -> list[UUID]:
+        return await matching_runs(self._database, scope, query, limit)
+
+    async def cancel_all(
+        self, scope: Scope, run_ids: Sequence[UUID], *, now: datetime
+    ) -> dict[UUID, str]:
+        return await cancel_all(self._database, scope, run_ids, now)
+
+    async def replay_all(
+        self, scope: Scope, run_ids: Sequence[UUID], new: NewRun, *, now: datetime
+    ) -> dict[UUID, str]:
+        refused: dict[UUID, str] = {}
+        for some in await portions(self._database, scope, run_ids):
+            refused |= await self._twice(partial(self._replay_some, scope, some, new, now))
+        return refused
+
+    async def _replay_some(
+        self, scope: Scope, run_ids: Sequence[UUID], new: NewRun, now: datetime
+    ) -> dict[UUID, str]:
+        refused: dict[UUID, str] = {}
+        async with self._database.write() as c:
+            for run_id in run_ids:
+                try:
+                    made = await self._replayed(c, scope, run_id, own_request(new, run_id), now)
+                except (Conflict, NotPossible) as error:
+                    refused[run_id] = str(error)
+                else:
+                    if made is None:
+                        refused[run_id] = GONE
+        return refused
 
     async def attempts(self, scope: Scope, run_id: UUID) -> list[Attempt]:
         a, r = self._tables.attempts, self._tables.runs
@@ -158,35 +190,12 @@ class SqlRuns:
             await cancel_queued(c, self._tables, sa.and_(*mine), "cancelled", now)
             await ask_to_stop(c, self._tables, sa.and_(*mine), now)
             await self._database.notify(c, "cancel")
-            row = (await c.execute(self._select().where(*mine))).one_or_none()
+            row = (await c.execute(select_runs(self._tables).where(*mine))).one_or_none()
         if row is None:
             return None
         if row.schedule_id is not None and row.status == "cancelled":
             await advance_lines(self._database, [row.schedule_id])
         return run_from(row)
-
-    def _select(self) -> sa.Select[Any]:
-        r, s = self._tables.runs, self._tables.schedules
-        return sa.select(*r.c, s.c.key.label("schedule_key")).outerjoin(
-            s, s.c.id == r.c.schedule_id
-        )
-
-    def _filters(self, scope: Scope, query: RunQuery) -> list[sa.ColumnElement[bool]]:
-        r = self._tables.runs
-        filters: list[sa.ColumnElement[bool]] = [r.c.scope_key == scope.key]
-        if query.schedule_id is not None:
-            filters.append(r.c.schedule_id == query.schedule_id)
-        if query.statuses:
-            filters.append(r.c.status.in_([status.value for status in query.statuses]))
-        if query.job_key is not None:
-            filters.append(r.c.job_key == query.job_key)
-        if query.worker_id is not None:
-            filters.append(r.c.worker_id == query.worker_id)
-        if query.since is not None:
-            filters.append(r.c.run_at >= query.since)
-        if query.until is not None:
-            filters.append(r.c.run_at < query.until)
-        return filters
 
     async def _locked(self, c: AsyncConnection, scope: Scope, ref: Ref) -> Any:
         """The schedule as it stays until the commit, with its cursor locked: firing and adding
@@ -284,9 +293,11 @@ def _refuse_replay(old: Any) -> None:
         raise NotPossible(f"the occurrence was {old.status}: there is no run to repeat")
 
 
-def _refuse_status(schedule: Any, force: bool) -> None:
+def _refuse_start(schedule: Any, force: bool) -> None:
     if schedule.status == ScheduleStatus.CANCELLED:
         raise NotPossible("a cancelled schedule cannot be run")
+    if not schedule.allow_manual:
+        raise ManualDenied(f"the schedule {schedule.key} does not allow starts by hand")
     if schedule.status != ScheduleStatus.ACTIVE and not force:
         raise NotPossible(f"the schedule is {schedule.status}; `force` runs it nevertheless")
 

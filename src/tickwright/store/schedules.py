@@ -22,11 +22,13 @@ from tickwright.model.schedule import (
     Stats,
 )
 from tickwright.model.scope import Scope
-from tickwright.store.base import DayStats, Decide, Edit, Ref, ScheduleQuery, Settle
+from tickwright.store.answers import DayStats
+from tickwright.store.base import Decide, Edit, Ref, Settle
 from tickwright.store.cancelling import cancel_queued
 from tickwright.store.changes import insert_change
 from tickwright.store.database import Database
 from tickwright.store.listing import contains, is_named, page
+from tickwright.store.queries import ScheduleQuery
 from tickwright.store.settling import settled
 
 _RACES = 3
@@ -75,11 +77,14 @@ class SqlSchedules:
         if edit is None:
             return current
         await (self._update if current else self._insert)(c, edit.schedule)
+        after = edit.schedule
+        if current is not None and current.status is not after.status:
+            after = await self._circuit_closed(c, after)
         await insert_change(c, self._tables, edit.change)
         if edit.cancel_queued:
             await self._cancel_queued(c, edit)
         await self._database.notify(c, "due")
-        return edit.schedule
+        return after
 
     async def _settle(self, c: AsyncConnection, current: Schedule, by: Settle) -> Schedule:
         after = await settled(c, self._tables, current, by)
@@ -118,6 +123,19 @@ class SqlSchedules:
         )
         async with self._database.read() as connection:
             return [_day(row) for row in await connection.execute(statement)]
+
+    async def tripped(self, limit: int) -> list[tuple[Scope, UUID]]:
+        s, t = self._tables.schedules, self._tables.stats
+        statement = (
+            sa.select(s.c.scope_key, s.c.id)
+            .join(t, t.c.schedule_id == s.c.id)
+            .where(sa.text("tripped_at IS NOT NULL"), s.c.deleted_at.is_(None))
+            .where(s.c.status == ScheduleStatus.ACTIVE.value)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            rows = await connection.execute(statement)
+            return [(Scope.from_key(row.scope_key), row.id) for row in rows]
 
     async def count(self) -> int:
         s = self._tables.schedules
@@ -165,6 +183,13 @@ class SqlSchedules:
         moved = sa.update(cursors).where(cursors.c.schedule_id == schedule.id)
         await c.execute(moved.values(_cursor_columns(schedule.cursor)))
 
+    async def _circuit_closed(self, c: AsyncConnection, schedule: Schedule) -> Schedule:
+        """It takes as many failures as ever from here on."""
+        t = self._tables.stats
+        none: dict[str, Any] = {"circuit_streak": 0, "tripped_at": None}
+        await c.execute(sa.update(t).where(t.c.schedule_id == schedule.id).values(none))
+        return replace(schedule, stats=replace(schedule.stats, **none))
+
     async def _cancel_queued(self, c: AsyncConnection, edit: Edit) -> None:
         queued = self._tables.runs.c.schedule_id == edit.schedule.id
         reason = f"schedule {edit.change.action}"
@@ -192,8 +217,10 @@ class SqlSchedules:
             raise InvalidInput("sort", f"{order!r} is not one of {', '.join(self._orders)}")
         down = order.startswith("-")
         ties = self._tables.schedules.c.id
-        directed = column.desc().nulls_last() if down else column.asc().nulls_last()
-        return [directed, ties.desc() if down else ties.asc()]
+        directed = column.desc() if down else column.asc()
+        # An index runs backwards with its nulls first: where there are none it must not be asked.
+        placed = directed.nulls_last() if column.nullable else directed
+        return [placed, ties.desc() if down else ties.asc()]
 
 
 def _columns(schedule: Schedule) -> dict[str, Any]:
@@ -212,6 +239,7 @@ def _columns(schedule: Schedule) -> dict[str, Any]:
         "misfire": schedule.misfire.value,
         "overlap": schedule.overlap.value,
         "overlap_limit": schedule.overlap_limit,
+        "allow_manual": schedule.allow_manual,
         "status": schedule.status.value,
         "status_reason": schedule.status_reason,
         "name": schedule.name,
@@ -256,6 +284,7 @@ def schedule_from(row: Any) -> Schedule:
         misfire=Misfire(row.misfire),
         overlap=Overlap(row.overlap),
         overlap_limit=row.overlap_limit,
+        allow_manual=row.allow_manual,
         status=ScheduleStatus(row.status),
         status_reason=row.status_reason,
         name=row.name,
@@ -295,6 +324,8 @@ def _stats(row: Any) -> Stats:
         last_success_at=row.last_success_at,
         last_status=row.last_status,
         last_duration=None if duration is None else timedelta(milliseconds=duration),
+        circuit_streak=row.circuit_streak,
+        tripped_at=row.tripped_at,
     )
 
 

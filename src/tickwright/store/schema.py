@@ -54,6 +54,7 @@ LIMITED = "status = 'queued' AND gate = 'limit'"
 USING = "status = 'running' AND limit_key IS NOT NULL"
 IN_LINE = "status = 'queued' AND gate = 'overlap'"
 RUNNING = "status = 'running'"
+FAILURE = "status IN ('failed', 'dead')"
 
 
 class Tables:
@@ -71,10 +72,13 @@ class Tables:
         self.calendars = self._calendars()
         self.runs = self._runs()
         self.attempts = self._attempts()
+        self.reports = self._reports()
+        self.logs = self._logs()
         self.workers = self._workers()
         self.changes = self._changes()
         self.duties = self._duties()
         self.rates = self._rates()
+        self.sweeps = self._sweeps()
 
     def _table(self, name: str, *items: sa.schema.SchemaItem) -> sa.Table:
         return sa.Table(self.prefix + name, self.metadata, *items)
@@ -117,6 +121,7 @@ class Tables:
             sa.Column("updated_at", Moment, nullable=False),
             sa.Column("deleted_at", Moment),
             sa.Column("overlap_limit", sa.Integer, nullable=False, server_default="1"),
+            sa.Column("allow_manual", sa.Boolean, nullable=False, server_default=sa.true()),
             self._index(
                 "schedules_key", "scope_key", "key", unique=True, where="deleted_at IS NULL"
             ),
@@ -150,6 +155,9 @@ class Tables:
             sa.Column("last_success_at", Moment),
             sa.Column("last_status", sa.Text),
             sa.Column("last_duration_ms", sa.BigInteger),
+            sa.Column("circuit_streak", sa.BigInteger, nullable=False, server_default="0"),
+            sa.Column("tripped_at", Moment),
+            self._index("schedule_stats_tripped", "schedule_id", where="tripped_at IS NOT NULL"),
         )
 
     def _days(self) -> sa.Table:
@@ -176,7 +184,12 @@ class Tables:
             sa.Column("priority", sa.SmallInteger, nullable=False),
             sa.Column("policy", Json, nullable=False),
             sa.Column("version", sa.Integer, nullable=False),
+            sa.Column("sla_start_ms", sa.BigInteger),
+            sa.Column("keep_for_ms", sa.BigInteger),
+            sa.Column("keep_last", sa.Integer),
             self._index("jobs_key", "scope_key", "key", unique=True),
+            self._index("jobs_sla", "sla_start_ms", where="sla_start_ms IS NOT NULL"),
+            self._index("jobs_keep", "keep_for_ms", where="keep_for_ms IS NOT NULL"),
         )
 
     def _calendars(self) -> sa.Table:
@@ -253,6 +266,7 @@ class Tables:
             self._index("runs_open", "schedule_id", where=OPEN),
             self._index("runs_running", "worker_id", where=RUNNING),
             self._index("runs_history", "scope_key", "id"),
+            self._index("runs_failures", "schedule_id", "id", where=FAILURE),
         ]
 
     def _attempts(self) -> sa.Table:
@@ -265,6 +279,34 @@ class Tables:
             sa.Column("started_at", Moment),
             sa.Column("finished_at", Moment, nullable=False),
             sa.Column("error", sa.Text),
+        )
+
+    def _reports(self) -> sa.Table:
+        return self._table(
+            "run_reports",
+            sa.Column("run_id", sa.Uuid, primary_key=True),
+            sa.Column("attempt", sa.Integer, primary_key=True),
+            sa.Column("lease_token", sa.Integer, nullable=False),
+            sa.Column("done", sa.Double),
+            sa.Column("total", sa.Double),
+            sa.Column("message", sa.Text),
+            sa.Column("told_at", Moment),
+            sa.Column("processed", sa.BigInteger),
+            sa.Column("succeeded", sa.BigInteger),
+            sa.Column("failed", sa.BigInteger),
+            sa.Column("lines_dropped", sa.BigInteger, nullable=False),
+        )
+
+    def _logs(self) -> sa.Table:
+        return self._table(
+            "run_logs",
+            sa.Column("run_id", sa.Uuid, primary_key=True),
+            sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+            sa.Column("attempt", sa.Integer, nullable=False),
+            sa.Column("at", Moment, nullable=False),
+            sa.Column("level", sa.Text, nullable=False),
+            sa.Column("logger", sa.Text),
+            sa.Column("text", sa.Text, nullable=False),
         )
 
     def _workers(self) -> sa.Table:
@@ -323,4 +365,11 @@ class Tables:
             sa.Column("expires_at", Moment, nullable=False),
             self._index("rates_opening", "opens_at", where="opens_at IS NOT NULL"),
             self._index("rates_expiry", "expires_at"),
+        )
+
+    def _sweeps(self) -> sa.Table:
+        return self._table(
+            "sweeps",
+            sa.Column("name", sa.Text, primary_key=True),
+            sa.Column("through", Moment, nullable=False),
         )

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,12 +17,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
+from tickwright.store.answers import Pruned
 from tickwright.store.database import Database
+from tickwright.store.pruning import prune_excess, prune_old
 from tickwright.store.schema import POSTGRES_SCHEMA, SQLITE_PREFIX
 
 VERSION_TABLE = "migrations"
 _ALEMBIC = threading.Lock()
-_ENDED = ("succeeded", "failed", "dead", "cancelled", "skipped", "missed")
 
 
 class SqlUpkeep:
@@ -71,26 +72,13 @@ class SqlUpkeep:
             found: UUID | None = (await c.execute(statement)).scalar_one_or_none()
         return found
 
-    async def prune(self, before: datetime, limit: int) -> int:
-        r, a = self._database.tables.runs, self._database.tables.attempts
-        # Ids are UUIDv7: an id below the one of that moment was made before it, so the oldest
-        # rows are found through the primary key and no index on the end is needed.
-        old = (
-            sa.select(r.c.id)
-            .where(r.c.id < _first_id_at(before), r.c.status.in_(_ENDED))
-            .where(
-                sa.func.coalesce(r.c.finished_at, r.c.run_at) < sa.literal(before, r.c.run_at.type)
-            )
-            .order_by(r.c.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        async with self._database.write() as c:
-            ids = list((await c.execute(old)).scalars())
-            if ids:
-                await c.execute(sa.delete(a).where(a.c.run_id.in_(ids)))
-                await c.execute(sa.delete(r).where(r.c.id.in_(ids)))
-        return len(ids)
+    async def prune_old(
+        self, now: datetime, keep: timedelta, limit: int, after: UUID | None = None
+    ) -> Pruned:
+        return await prune_old(self._database, now, keep, limit, after)
+
+    async def prune_excess(self, most: int, limit: int, after: UUID | None = None) -> Pruned:
+        return await prune_excess(self._database, most, limit, after)
 
 
 @asynccontextmanager
@@ -102,12 +90,6 @@ async def _alembic() -> AsyncIterator[None]:
         yield
     finally:
         _ALEMBIC.release()
-
-
-def _first_id_at(moment: datetime) -> UUID:
-    """The smallest UUIDv7 (RFC 9562) of that millisecond."""
-    milliseconds = int(moment.timestamp() * 1000)
-    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (0x2 << 62))
 
 
 def _config(connection: Connection) -> Config:

@@ -86,6 +86,14 @@ class SqlWorkers:
         async with self._database.write() as c:
             return [_worker(row) for row in await c.execute(over)]
 
+    async def forget(self, before: datetime) -> int:
+        t = self._database.tables.workers
+        gone = sa.delete(t).where(
+            t.c.status == WorkerStatus.OFFLINE.value, t.c.lease_until < before
+        )
+        async with self._database.write() as c:
+            return int((await c.execute(gone)).rowcount)
+
     async def all(self) -> list[Worker]:
         t = self._database.tables.workers
         statement = sa.select(t).order_by(t.c.id.desc()).limit(1000)

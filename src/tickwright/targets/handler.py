@@ -10,17 +10,16 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from tickwright.model.errors import InvalidInput
 from tickwright.model.json import JsonObject, checked_text, loads
 from tickwright.model.run import Claimed, Failed, Outcome, Succeeded
-from tickwright.model.scope import Scope
 from tickwright.model.storable import storable_tail, storable_text
 from tickwright.model.verdict import Verdict
+from tickwright.targets import capture
 from tickwright.targets._fields import text_fields
+from tickwright.targets.context import RunContext
 
 log = logging.getLogger(__name__)
 
@@ -29,65 +28,6 @@ MAX_ERROR_BYTES = 8 * 1024
 _MAX_MESSAGE_BYTES = 2 * 1024
 _MAX_FRAMES = 20
 _DONE = Succeeded()
-
-
-class RunContext:
-    """What a handler may know about the run it works on: its optional third argument."""
-
-    __slots__ = ("_cancelled", "_run")
-
-    def __init__(self, run: Claimed) -> None:
-        self._run = run
-        self._cancelled = False
-
-    @property
-    def run_id(self) -> UUID:
-        return self._run.id
-
-    @property
-    def scope(self) -> Scope:
-        return self._run.scope
-
-    @property
-    def schedule_id(self) -> UUID | None:
-        return self._run.schedule_id
-
-    @property
-    def schedule_key(self) -> str | None:
-        return self._run.schedule_key
-
-    @property
-    def job_key(self) -> str:
-        return self._run.job_key
-
-    @property
-    def attempt(self) -> int:
-        return self._run.attempt
-
-    @property
-    def nominal_at(self) -> datetime:
-        return self._run.nominal_at
-
-    @property
-    def run_at(self) -> datetime:
-        return self._run.run_at
-
-    @property
-    def triggered_by(self) -> str | None:
-        return self._run.triggered_by
-
-    @property
-    def idempotency_key(self) -> str:
-        """The same for every attempt: hand it to whatever must not happen twice."""
-        return self._run.idempotency_key
-
-    @property
-    def cancel_requested(self) -> bool:
-        """Whether nobody waits for this attempt any more; a thread has no other way to learn it."""
-        return self._cancelled
-
-    def request_cancel(self) -> None:
-        self._cancelled = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +89,7 @@ class HandlerTarget:
         return {"type": self.type, "name": name}
 
     async def open(self) -> None:
+        capture.install()
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="tickwright-handler")
 
     async def close(self) -> None:
@@ -165,6 +106,9 @@ class HandlerTarget:
         context = RunContext(run) if handler.takes_context else None
         given = (run.scope.tenant_id, payload)
         args = given if context is None else (*given, context)
+        if run.report is not None:
+            run.report.begin()
+        listening = capture.begin(run.report)
         try:
             if handler.on_loop:
                 result = await handler.fn(*args)
@@ -179,6 +123,8 @@ class HandlerTarget:
             if isinstance(error, asyncio.CancelledError):
                 raise
             raise asyncio.CancelledError from error
+        finally:
+            capture.end(listening)
         return _DONE if result is None else _concluded(handler.name, result)
 
     async def _in_thread(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:

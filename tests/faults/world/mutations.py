@@ -17,7 +17,8 @@ from tickwright import bootstrap
 from tickwright.engine import planning
 from tickwright.model.plan import Due, Plan
 from tickwright.model.run import Claimed, Outcome, Succeeded
-from tickwright.store.base import Fired, Offer, PlanDue
+from tickwright.store.answers import Fired
+from tickwright.store.base import Offer, PlanDue
 from tickwright.store.firing import SqlFiring, _Batch, _cursor, _due
 from tickwright.store.postgres import hot
 from tickwright.store.postgres.hot import PostgresStatements

@@ -30,7 +30,7 @@ _OPERATIONS: dict[str, tuple[type, str]] = {
     "start": (SqlQueue, "started"),
     "finish": (SqlQueue, "finish"),
     "rescue": (SqlQueue, "rescue"),
-    "prune": (SqlUpkeep, "prune"),
+    "prune": (SqlUpkeep, "prune_old"),
 }
 """What has a transaction of its own; `<operation>.committed` is passed after its COMMIT."""
 

@@ -149,7 +149,13 @@ def test_everything_that_was_declared_is_in_force_and_on_the_registered_layer() 
             "ends_at": "2026-03-03T09:00:00Z",
         },
         "target": {"target": {"type": "handler", "name": "report"}, "payload": {"list": 7}},
-        "policy": {"max_runs": 5, "misfire": "skip", "overlap": "allow", "overlap_limit": 1},
+        "policy": {
+            "max_runs": 5,
+            "misfire": "skip",
+            "overlap": "allow",
+            "overlap_limit": 1,
+            "allow_manual": True,
+        },
         "status": {"enabled": True},
     }
 

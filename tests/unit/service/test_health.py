@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from tickwright.model.schedule import Health, Schedule, Stats
+from tickwright.model.schedule import CIRCUIT, Health, Schedule, Stats
 from tickwright.service.health import health_of
 
 from .support import HOUR, MINUTE, NOW, SECOND, WHOLE, created, ended, once, paused, with_cursor
@@ -44,6 +44,13 @@ def test_failures_since_the_last_success_are_told() -> None:
     assert health_of(replace(created(), stats=Stats(failure_streak=1)), SERVED, NOW) is (
         Health.FAILING
     )
+
+
+def test_a_schedule_that_its_failures_paused_has_an_open_circuit() -> None:
+    assert health_of(replace(paused(created()), status_reason=CIRCUIT), set(), NOW) is (
+        Health.CIRCUIT_OPEN
+    )
+    assert health_of(replace(created(), status_reason=CIRCUIT), SERVED, NOW) is Health.OK
 
 
 def test_of_several_troubles_the_worst_is_told() -> None:

@@ -23,7 +23,13 @@ def test_a_registration_states_every_group_completely() -> None:
     assert layer == {
         "trigger": {"trigger": NIGHTLY.to_json(), "starts_at": None, "ends_at": None},
         "target": {"target": TARGET, "payload": {}},
-        "policy": {"max_runs": 3, "misfire": "fire_once", "overlap": "skip", "overlap_limit": 1},
+        "policy": {
+            "max_runs": 3,
+            "misfire": "fire_once",
+            "overlap": "skip",
+            "overlap_limit": 1,
+            "allow_manual": True,
+        },
         "status": {"enabled": True},
     }
 

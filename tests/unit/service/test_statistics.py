@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from tickwright.service.statistics import summed
-from tickwright.store.base import DayStats
+from tickwright.store.answers import DayStats
 
 FIRST, LAST = date(2026, 3, 1), date(2026, 3, 7)
 

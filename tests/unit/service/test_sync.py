@@ -17,6 +17,7 @@ from uuid import UUID
 
 import pytest
 
+from tickwright import RunContext
 from tickwright.bootstrap import Scheduler
 from tickwright.model.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from tickwright.model.run import Run, RunStatus
@@ -58,7 +59,12 @@ def test_signatures_are_the_same(name: str) -> None:
     expected = inspect.signature(original)
     left_out = LEFT_OUT.get(name, set())
     kept = [each for each in expected.parameters.values() if each.name not in left_out]
-    assert inspect.signature(mirrored) == expected.replace(parameters=kept)
+    answer = expected.return_annotation
+    if inspect.isasyncgenfunction(original):
+        answer = f"Iterator[{answer.removeprefix('AsyncGenerator[').removesuffix(', None]')}]"
+    assert inspect.signature(mirrored) == expected.replace(
+        parameters=kept, return_annotation=answer
+    )
     assert not inspect.iscoroutinefunction(mirrored)
 
 
@@ -104,6 +110,22 @@ def test_handlers_run_while_it_is_started(sqlite_url: str) -> None:
         ]
     assert seen == ["start early", "end succeeded", "start late", "end succeeded"]
     assert early("acme", {}) == "early acme"
+
+
+def test_a_run_is_followed_and_its_log_read(sqlite_url: str) -> None:
+    with SyncScheduler(Scheduler(sqlite_url)) as front:
+
+        @front.handler("report")
+        def report(tenant_id: str, payload: dict[str, Any], ctx: RunContext) -> None:
+            ctx.log("hello")
+
+        run = front.run_job(ACME, "report")
+        updates = list(front.follow_run(ACME, run.id))
+        assert [each.line.text for each in updates if each.line] == ["hello"]
+        assert updates[-1].kind == "end"
+        assert [line.text for line in front.run_logs(ACME, run.id).lines] == ["hello"]
+        half_read = front.follow_run(ACME, run.id)
+        next(half_read)
 
 
 def test_a_sync_handler_may_use_it(sqlite_url: str) -> None:

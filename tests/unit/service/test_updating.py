@@ -95,7 +95,13 @@ def test_an_edit_overrides_its_group_and_keeps_the_rest_of_it() -> None:
     schedule = created(payload={"a": 1}, max_runs=3, misfire="skip")
     after = updated(schedule, max_runs=7)
     assert after.override == {
-        "policy": {"max_runs": 7, "misfire": "skip", "overlap": "skip", "overlap_limit": 1}
+        "policy": {
+            "max_runs": 7,
+            "misfire": "skip",
+            "overlap": "skip",
+            "overlap_limit": 1,
+            "allow_manual": True,
+        }
     }
     assert after.registered == schedule.registered
     assert (after.max_runs, after.misfire.value, after.payload) == (7, "skip", {"a": 1})
@@ -105,6 +111,7 @@ def test_an_edit_overrides_its_group_and_keeps_the_rest_of_it() -> None:
         "misfire": "skip",
         "overlap": "allow",
         "overlap_limit": 1,
+        "allow_manual": True,
     }
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from tickwright.cli.wording import moment_in_words
+from tickwright.cli.wording import moment_in_words, progress_in_words
 from tickwright.model.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ def show_after(place: Place, work: Work, *, as_json: bool) -> None:
     if as_json:
         print_json(run_json(run))
     else:
-        print_pairs(console(), list(_pairs(run, now).items()))
+        print_pairs(console(), list(pairs(run, now).items()))
 
 
-def _pairs(run: Run, now: datetime) -> dict[str, str]:
+def pairs(run: Run, now: datetime) -> dict[str, str]:
     said: dict[str, Any] = {
         "Run": run.id,
         "Schedule": run.schedule_key,
@@ -53,6 +53,7 @@ def _pairs(run: Run, now: datetime) -> dict[str, str]:
         "Finished": run.finished_at and moment_in_words(run.finished_at, now),
         "Attempt": run.attempt if run.attempt > 1 else None,
         "Worker": run.worker_id,
+        "Progress": run.progress and progress_in_words(run.progress),
         "Payload": json.dumps(dict(run.payload), ensure_ascii=False),
         "Result": None if run.result is None else json.dumps(run.result, ensure_ascii=False),
         "Error": run.error and run.error.splitlines()[0],

@@ -60,6 +60,8 @@ def _pairs(schedule: Schedule, health: Health, now: datetime) -> list[tuple[str,
         ("Runs", counted),
         ("Version", str(schedule.version)),
     ]
+    if not schedule.allow_manual:
+        pairs.append(("By hand", "not allowed"))
     texts = (("Name", schedule.name), ("Description", schedule.description))
     return pairs + [(name, text) for name, text in texts if text]
 

@@ -16,7 +16,16 @@ from tickwright.model.timestamps import from_rfc3339
 if TYPE_CHECKING:
     from tickwright.service.options import ScheduleOptions
 
-_PLAIN = ("name", "description", "category", "max_runs", "misfire", "overlap", "overlap_limit")
+_PLAIN = (
+    "name",
+    "description",
+    "category",
+    "max_runs",
+    "misfire",
+    "overlap",
+    "overlap_limit",
+    "allow_manual",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +102,14 @@ class Details:
     overlap_limit: Annotated[
         int | None,
         typer.Option("--overlap-limit", help="How many wait, by `queue`.", show_default=False),
+    ] = None
+    allow_manual: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-manual/--no-allow-manual",
+            help="Whether it may be run by hand.",
+            show_default=False,
+        ),
     ] = None
 
     def options(self) -> ScheduleOptions:

@@ -41,7 +41,8 @@ _BEGIN = (
 # say at the moment, reading a whole table for them is never right.
 _FOR_HOT = (
     "; SET LOCAL enable_seqscan = off; "
-    "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+    "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; "
+    "SET LOCAL enable_material = off"
 )
 _CUT_OFF: tuple[type[BaseException], ...] = (
     OSError,

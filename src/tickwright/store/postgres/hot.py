@@ -104,6 +104,9 @@ class PostgresStatements:
     async def count_stats(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
         await c.execute(_SQL["count_stats"], _json(rows))
 
+    async def trip(self, c: Any, rows: list[tuple[Any, ...]], now: datetime) -> None:
+        await c.execute(_SQL["trip"], _json(rows), now)
+
     async def count_days(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
         await c.execute(_SQL["count_days"], _json(rows))
 

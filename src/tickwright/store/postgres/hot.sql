@@ -1,5 +1,7 @@
 -- The statements of the firing path, for asyncpg. Bulk values come as one JSON array of rows:
--- encoding one text costs the client a third of what encoding a dozen arrays does.
+-- encoding one text costs the client a third of what encoding a dozen arrays does. Where they are
+-- joined, `jsonb_typeof` makes the planner expect one row instead of a hundred: a plan that walks a
+-- table because it is still small would be kept while the table grows.
 
 -- name: due
 -- Schedules whose time has come, their cursors locked so that no other planner decides them.
@@ -70,7 +72,7 @@ FROM (
          v ->> 8 AS queue, (v ->> 9)::smallint AS priority, (v ->> 10)::uuid AS worker_id,
          (v ->> 11)::int AS lease_token, v ->> 12 AS gate,
          v ->> 13 AS limit_key
-  FROM jsonb_array_elements($1::jsonb) v
+  FROM jsonb_array_elements($1::jsonb) v WHERE jsonb_typeof(v) = 'array'
 ) u
 JOIN tickwright.schedules s ON s.id = u.schedule_id
 ON CONFLICT (schedule_id, nominal_at, own_key) DO NOTHING
@@ -86,12 +88,13 @@ FROM (
   SELECT (v ->> 0)::uuid AS schedule_id, (v ->> 1)::timestamptz AS next_run_at,
          (v ->> 2)::timestamptz AS decided_through, (v ->> 3)::bigint AS fired_count,
          (v ->> 4)::bool AS spent, v ->> 5 AS parked
-  FROM jsonb_array_elements($1::jsonb) v
+  FROM jsonb_array_elements($1::jsonb) v WHERE jsonb_typeof(v) = 'array'
 ) u
 WHERE c.schedule_id = u.schedule_id
 
 -- name: complete
--- Spent schedules without an open run end here. Locked ones are skipped, never waited for:
+-- Spent schedules without an open run end here; OFFSET makes it ask for each of them instead of
+-- comparing them with all open runs. Locked ones are skipped, never waited for:
 -- edits lock schedule before cursor, and a later sweep finds what was skipped.
 WITH over AS (
   SELECT s.id, c.fired_count
@@ -102,6 +105,7 @@ WITH over AS (
     AND NOT EXISTS (
       SELECT 1 FROM tickwright.runs r
       WHERE r.schedule_id = c.schedule_id AND r.status IN ('queued', 'running')
+      OFFSET 0
     )
   FOR UPDATE OF s, c SKIP LOCKED
 ), ended AS (
@@ -118,10 +122,14 @@ WITH over AS (
 UPDATE tickwright.schedule_cursors c SET spent = false FROM ended WHERE c.schedule_id = ended.id
 
 -- name: next_due
+-- Not min(): where few waited when the table was analysed last, it would read all that do now.
 SELECT least(
-  (SELECT min(next_run_at) FROM tickwright.schedule_cursors WHERE next_run_at IS NOT NULL),
-  (SELECT min(run_at) FROM tickwright.runs WHERE status = 'queued' AND gate = 'time'),
-  (SELECT min(opens_at) FROM tickwright.rates WHERE opens_at IS NOT NULL)
+  (SELECT next_run_at FROM tickwright.schedule_cursors WHERE next_run_at IS NOT NULL
+   ORDER BY next_run_at LIMIT 1),
+  (SELECT run_at FROM tickwright.runs WHERE status = 'queued' AND gate = 'time'
+   ORDER BY run_at LIMIT 1),
+  (SELECT opens_at FROM tickwright.rates WHERE opens_at IS NOT NULL
+   ORDER BY opens_at LIMIT 1)
 )
 
 -- name: lift
@@ -285,13 +293,16 @@ FROM jsonb_array_elements($1::jsonb) v
 WHERE r.id = (v ->> 0)::uuid
 
 -- name: mark_started
+-- The status is compared as an expression, here and in `finish`, so that each row is found by its
+-- id: statistics from a quiet moment make the index of running runs look empty, and walking it
+-- for every ending took seconds a batch.
 UPDATE tickwright.runs r SET started_at = u.started_at
 FROM (
   SELECT (v ->> 0)::uuid AS id, (v ->> 1)::int AS attempt, (v ->> 2)::int AS lease_token,
          (v ->> 3)::timestamptz AS started_at
-  FROM jsonb_array_elements($1::jsonb) v
+  FROM jsonb_array_elements($1::jsonb) v WHERE jsonb_typeof(v) = 'array'
 ) u
-WHERE r.id = u.id AND r.status = 'running' AND r.attempt = u.attempt
+WHERE r.id = u.id AND r.status || '' = 'running' AND r.attempt = u.attempt
   AND r.lease_token = u.lease_token
 
 -- name: finish
@@ -325,9 +336,9 @@ FROM (
          (v ->> 8)::timestamptz AS finished_at, v ->> 9 AS reason, v ->> 10 AS error,
          v ->> 11 AS result, (v ->> 12)::bigint AS items_processed,
          (v ->> 13)::bigint AS items_succeeded, (v ->> 14)::bigint AS items_failed
-  FROM jsonb_array_elements($1::jsonb) v
+  FROM jsonb_array_elements($1::jsonb) v WHERE jsonb_typeof(v) = 'array'
 ) u
-WHERE r.id = u.id AND r.status = 'running' AND r.attempt = u.attempt
+WHERE r.id = u.id AND r.status || '' = 'running' AND r.attempt = u.attempt
   AND r.lease_token = u.lease_token
 RETURNING r.id, r.lease_token, r.status
 
@@ -352,11 +363,11 @@ ON CONFLICT (run_id, attempt) DO NOTHING
 -- Rows arrive in id order, so that two processes flushing at once cannot deadlock.
 INSERT INTO tickwright.schedule_stats AS t (
   schedule_id, run_count, success_count, failure_count, failure_streak, last_run_at,
-  last_success_at, last_status, last_duration_ms
+  last_success_at, last_status, last_duration_ms, circuit_streak
 )
 SELECT (v ->> 0)::uuid, (v ->> 1)::bigint, (v ->> 2)::bigint, (v ->> 3)::bigint,
        (v ->> 4)::bigint, (v ->> 5)::timestamptz, (v ->> 6)::timestamptz, v ->> 7,
-       (v ->> 8)::bigint
+       (v ->> 8)::bigint, (v ->> 9)::bigint
 FROM jsonb_array_elements($1::jsonb) v
 ON CONFLICT (schedule_id) DO UPDATE
 SET run_count = t.run_count + excluded.run_count,
@@ -364,12 +375,24 @@ SET run_count = t.run_count + excluded.run_count,
     failure_count = t.failure_count + excluded.failure_count,
     failure_streak = CASE WHEN excluded.success_count > 0 THEN excluded.failure_streak
                           ELSE t.failure_streak + excluded.failure_streak END,
+    circuit_streak = CASE WHEN excluded.success_count > 0 THEN excluded.circuit_streak
+                          ELSE t.circuit_streak + excluded.circuit_streak END,
     last_run_at = greatest(t.last_run_at, excluded.last_run_at),
     last_success_at = greatest(t.last_success_at, excluded.last_success_at),
     last_status = CASE WHEN t.last_run_at IS NULL OR excluded.last_run_at >= t.last_run_at
                        THEN excluded.last_status ELSE t.last_status END,
     last_duration_ms = CASE WHEN t.last_run_at IS NULL OR excluded.last_run_at >= t.last_run_at
                             THEN excluded.last_duration_ms ELSE t.last_duration_ms END
+
+-- name: trip
+-- Schedules whose failures in a row are too many, remembered until they are paused. The rows are
+-- locked by `count_stats`.
+UPDATE tickwright.schedule_stats t SET tripped_at = $2
+FROM (
+  SELECT (v ->> 0)::uuid AS schedule_id, (v ->> 1)::bigint AS most
+  FROM jsonb_array_elements($1::jsonb) v
+) u
+WHERE t.schedule_id = u.schedule_id AND t.circuit_streak >= u.most AND t.tripped_at IS NULL
 
 -- name: count_days
 INSERT INTO tickwright.run_days AS t (
@@ -399,17 +422,24 @@ LEFT JOIN tickwright.jobs j ON j.scope_key = r.scope_key AND j.key = r.job_key
 WHERE r.status = 'running' AND r.worker_id = $1
 
 -- name: orphans
--- Runs in the hands of a worker whose lease is over, however it ended.
+-- Runs in the hands of a worker whose lease is over, however it ended. They are found before they
+-- are sorted: a plan that knows no limit would walk through the history in the order of ids.
+WITH lost AS MATERIALIZED (
+  SELECT r.id, r.lease_token
+  FROM tickwright.runs r
+  LEFT JOIN tickwright.workers w ON w.id = r.worker_id
+  WHERE r.status = 'running' AND (w.id IS NULL OR w.status = 'offline' OR w.lease_until <= $1)
+)
 SELECT r.id, r.scope_key, r.schedule_id, r.job_key, r.cause, r.nominal_at, r.run_at,
        r.target::text AS target, r.payload::text AS payload, r.attempt, r.lease_token,
        r.lost_count, r.triggered_by, r.started_at, r.worker_id, r.limit_key,
        s.key AS schedule_key, s.overlap, j.policy::text AS policy
-FROM tickwright.runs r
-LEFT JOIN tickwright.workers w ON w.id = r.worker_id
+FROM lost
+JOIN tickwright.runs r ON r.id = lost.id AND r.lease_token = lost.lease_token
 LEFT JOIN tickwright.schedules s ON s.id = r.schedule_id
 LEFT JOIN tickwright.jobs j ON j.scope_key = r.scope_key AND j.key = r.job_key
-WHERE r.status = 'running' AND (w.id IS NULL OR w.status = 'offline' OR w.lease_until <= $1)
-ORDER BY r.id
+WHERE coalesce(r.status, '') = 'running'
+ORDER BY lost.id
 LIMIT $2
 FOR UPDATE OF r SKIP LOCKED
 

@@ -155,6 +155,9 @@ class SqliteStatements:
     async def count_stats(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
         await _run(c, "count_stats", _json(rows))
 
+    async def trip(self, c: Any, rows: list[tuple[Any, ...]], now: datetime) -> None:
+        await _run(c, "trip", _json(rows), to_micros(now))
+
     async def count_days(self, c: Any, rows: list[tuple[Any, ...]]) -> None:
         await _run(c, "count_days", _json(rows))
 

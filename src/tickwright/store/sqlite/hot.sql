@@ -272,10 +272,10 @@ ON CONFLICT (run_id, attempt) DO NOTHING
 -- name: count_stats
 INSERT INTO tickwright_schedule_stats AS t (
   schedule_id, run_count, success_count, failure_count, failure_streak, last_run_at,
-  last_success_at, last_status, last_duration_ms
+  last_success_at, last_status, last_duration_ms, circuit_streak
 )
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-       value ->> 7, value ->> 8
+       value ->> 7, value ->> 8, value ->> 9
 FROM json_each(?1) WHERE true
 ON CONFLICT (schedule_id) DO UPDATE
 SET run_count = t.run_count + excluded.run_count,
@@ -283,6 +283,8 @@ SET run_count = t.run_count + excluded.run_count,
     failure_count = t.failure_count + excluded.failure_count,
     failure_streak = CASE WHEN excluded.success_count > 0 THEN excluded.failure_streak
                           ELSE t.failure_streak + excluded.failure_streak END,
+    circuit_streak = CASE WHEN excluded.success_count > 0 THEN excluded.circuit_streak
+                          ELSE t.circuit_streak + excluded.circuit_streak END,
     last_run_at = max(coalesce(t.last_run_at, excluded.last_run_at), excluded.last_run_at),
     last_success_at = coalesce(
       max(t.last_success_at, excluded.last_success_at), t.last_success_at, excluded.last_success_at
@@ -291,6 +293,12 @@ SET run_count = t.run_count + excluded.run_count,
                        THEN excluded.last_status ELSE t.last_status END,
     last_duration_ms = CASE WHEN t.last_run_at IS NULL OR excluded.last_run_at >= t.last_run_at
                             THEN excluded.last_duration_ms ELSE t.last_duration_ms END
+
+-- name: trip
+UPDATE tickwright_schedule_stats AS t SET tripped_at = ?2
+FROM json_each(?1) u
+WHERE t.schedule_id = u.value ->> 0 AND t.circuit_streak >= u.value ->> 1
+  AND t.tripped_at IS NULL
 
 -- name: count_days
 INSERT INTO tickwright_run_days AS t (
@@ -312,7 +320,8 @@ SET succeeded = t.succeeded + excluded.succeeded, failed = t.failed + excluded.f
 SELECT id FROM tickwright_runs WHERE status = 'running' AND worker_id = ?1
 
 -- name: orphans
+-- The plus keeps it from walking through the history because that is in the order of ids.
 SELECT r.id FROM tickwright_runs r
 LEFT JOIN tickwright_workers w ON w.id = r.worker_id
 WHERE r.status = 'running' AND (w.id IS NULL OR w.status = 'offline' OR w.lease_until <= ?1)
-ORDER BY r.id LIMIT ?2
+ORDER BY +r.id LIMIT ?2

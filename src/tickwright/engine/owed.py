@@ -14,7 +14,8 @@ from tickwright.model.event import Event
 from tickwright.model.plan import Decision, Due, Plan
 from tickwright.model.run import RunStatus
 from tickwright.model.schedule import Schedule
-from tickwright.store.base import Settle, Undone
+from tickwright.store.answers import Undone
+from tickwright.store.base import Settle
 
 _HALTED = {"pause": "paused", "cancel": "cancelled", "delete": "deleted"}
 
