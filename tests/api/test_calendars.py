@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 
 from tickwright.api import create_app
 from tickwright.bootstrap import Scheduler
-from tickwright.model.errors import InvalidInput
+from tickwright.model.errors import InvalidInput, VersionConflict
 from tickwright.model.scope import SYSTEM
 
 from .support import ACME, ON_SQLITE, client_of, paths_of, problem_of
@@ -243,6 +244,24 @@ async def test_what_is_wrong_is_named(
 ) -> None:
     answer = await client.post("/calendars", json={"key": "office", **body})
     assert paths_of(problem_of(answer, 422, "invalid_input")) == [path]
+
+
+async def test_events_are_read_for_the_calendar_as_it_was(scheduler: Scheduler) -> None:
+    """The zone by which times were read must be the one they are kept with."""
+    await scheduler.create_calendar(ACME, "office", CALENDAR)
+    loop = asyncio.get_running_loop()
+
+    class Slow(bytes):
+        """Somebody else is quicker than its reader."""
+
+        def decode(self, *args: Any, **more: Any) -> str:
+            changes = {"timezone": "Asia/Tokyo"}
+            quicker = scheduler.update_calendar(ACME, "office", changes)
+            asyncio.run_coroutine_threadsafe(quicker, loop).result()
+            return super().decode(*args, **more)
+
+    with pytest.raises(VersionConflict):
+        await scheduler.import_calendar(ACME, "office", Slow(ICS.encode()))
 
 
 @ON_SQLITE

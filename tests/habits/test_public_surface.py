@@ -59,6 +59,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
     heavy = ["sqlalchemy", "pydantic", "aiohttp", "fastapi", "asyncpg", "cronsim", "typer"]
+    heavy += ["holidays", "icalendar", "dateutil", "yaml"]
     check = f"import sys, tickwright; print([m for m in {heavy!r} if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"

@@ -24,6 +24,7 @@ from tickwright.model.calendar import (
 )
 from tickwright.model.errors import InvalidInput
 from tickwright.triggers.calendars import OpenTimes, check_definition
+from tickwright.triggers.calendars.compiled import CompiledCalendars
 from tickwright.triggers.calendars.public_holidays import holidays_in
 from tickwright.triggers.calendars.spans import Spans
 
@@ -174,6 +175,14 @@ def test_a_day_begins_when_its_zone_says_so(zone: str) -> None:
     assert calendar.closed_on(day + DAY) is None
 
 
+def test_a_day_that_does_not_exist_is_closed_with_those_around_it() -> None:
+    every = [day.value for day in WEEK]
+    freeze = {"kind": "freeze", "from": "2011-12-28T12:00", "to": "2011-12-31T12:00"}
+    calendar = times({"timezone": "Pacific/Apia", "weekdays": every, "exceptions": [freeze]})
+    assert closed(calendar, "2011-12-30") == "Freeze"
+    assert calendar.next_open(date(2011, 12, 28)) == date(2011, 12, 31)
+
+
 PLACES = [
     HolidaySource("DE", "BY"),
     HolidaySource("US", "NY"),
@@ -305,15 +314,26 @@ def test_a_calendar_without_an_open_day_is_refused() -> None:
     assert refused({"weekdays": [], "exceptions": [late]}).field == "weekdays"
 
 
-def test_stored_texts_are_compiled_once() -> None:
+def test_stored_texts_are_read() -> None:
     text = json.dumps(definition_to_json(definition_from_json(BAVARIA)))
     other = json.dumps({"weekdays": ["sun", "mon"]})
-    assert OpenTimes.from_texts((text, other)) is OpenTimes.from_texts((text, other))
     assert closed(OpenTimes.from_texts((text, other)), "2026-11-24") == "Tuesday"
     assert OpenTimes.from_texts(()).closed_on(TODAY) is None
     gone = json.dumps({"holidays": [{"country": "DE", "subdivision": "GONE"}]})
     with pytest.raises(InvalidInput, match="GONE"):
         OpenTimes.from_texts((text, gone))
+
+
+def test_as_many_are_kept_as_memory_allows() -> None:
+    texts = [json.dumps({"description": "x" * n}) for n in (1000, 1500, 2000)]
+    kept = CompiledCalendars(13_500)
+    first, second = kept.of(texts[0]), kept.of(texts[1])
+    assert kept.of(texts[0]) is first
+    third = kept.of(texts[2])
+    assert kept.of(texts[2]) is third
+    assert kept.of(texts[0]) is first
+    assert kept.of(texts[1]) is not second
+    assert CompiledCalendars(10).of(texts[0]) is not first
 
 
 def test_years_are_forgotten_so_that_memory_stays_flat() -> None:

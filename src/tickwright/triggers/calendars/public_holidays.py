@@ -57,8 +57,8 @@ def check_source(field: str, source: HolidaySource) -> None:
 @lru_cache(maxsize=4096)
 def holidays_in(source: HolidaySource, year: int) -> Mapping[date, str]:
     """The holidays of one year by their dates, those included that are kept in it for another."""
-    found, _ = _computed(source, (year - 1, year, year + 1))
-    return MappingProxyType({day: name for day, name in found.items() if day.year == year})
+    found, _ = _computed(source, year)
+    return MappingProxyType(found)
 
 
 @lru_cache(maxsize=1024)
@@ -68,13 +68,13 @@ def known_until(source: HolidaySource) -> date:
     last, beyond = _SURELY_KNOWN, place.end_year + 1
     while beyond - last > 1:
         middle = (last + beyond) // 2
-        _, is_complete = _computed(source, (middle,))
+        _, is_complete = _computed(source, middle)
         last, beyond = (middle, beyond) if is_complete else (last, middle)
     return date(last, 12, 31)
 
 
-def _computed(source: HolidaySource, years: tuple[int, ...]) -> tuple[Mapping[date, str], bool]:
-    """The holidays of these years, and whether the library did not warn that some are missing."""
+def _computed(source: HolidaySource, year: int) -> tuple[dict[date, str], bool]:
+    """The holidays of that year, and whether the library did not warn that some are missing."""
     import holidays
 
     language = source.language or _default_language(source.country)
@@ -83,7 +83,7 @@ def _computed(source: HolidaySource, years: tuple[int, ...]) -> tuple[Mapping[da
         found = holidays.country_holidays(
             source.country,
             subdiv=source.subdivision,
-            years=years,
+            years=year,
             expand=False,
             language=language,
             categories=source.categories or None,
