@@ -200,3 +200,28 @@ async def test_a_body_that_is_no_object_is_refused(client: httpx.AsyncClient, bo
     answer = await client.post("/schedules", json=body)
 
     assert paths_of(problem_of(answer, 422, "invalid_input")) == ["body"]
+
+
+async def test_when_it_may_happen_is_said_and_answered(client: httpx.AsyncClient) -> None:
+    made = await client.post("/calendars", json={"key": "office", "weekdays": ["mon", "wed"]})
+    assert made.status_code == 201
+    timing = {
+        "calendars": ["office"],
+        "onClosed": "next",
+        "window": "08:00-18:00",
+        "outsideWindow": "defer",
+        "jitter": "5m",
+    }
+    rule = {"type": "cron", "expression": "0 9 * * *"}
+    answer = await client.post("/schedules", json={"jobKey": "report", "trigger": rule, **timing})
+    assert answer.status_code == 201, answer.text
+    created = answer.json()
+    assert {name: created[name] for name in timing} == timing
+    plain = await client.patch(
+        f"/schedules/{created['id']}", json={"calendars": [], "jitter": "0s"}
+    )
+    assert (plain.json()["calendars"], plain.json()["window"]) == ([], "08:00-18:00")
+    unknown = {"jobKey": "report", "trigger": rule, "calendars": ["nowhere"]}
+    refused = await client.post("/schedules", json=unknown)
+    problem = problem_of(refused, 422, "invalid_input")
+    assert "calendars" in str(problem)

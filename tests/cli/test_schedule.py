@@ -175,3 +175,16 @@ def test_a_schedule_that_denies_starts_by_hand(cli: Cli) -> None:
     assert "does not allow starts by hand" in cli.refused(4, "run", "nightly", "--no-wait")
     assert cli.json("schedule", "update", "nightly", "--allow-manual")["allowManual"] is True
     assert cli.json("run", "nightly", "--no-wait")["status"] == "queued"
+
+
+def test_when_it_may_happen_is_said_and_given_up(cli: Cli) -> None:
+    cli.ok("calendar", "create", "office")
+    made = cli.create(
+        *("report", "--cron", "0 9 * * *", "--key", "daily", "--calendar", "office"),
+        *("--on-closed", "next", "--window", "08:00-18:00", "--jitter", "5m"),
+    )
+    assert made["calendars"] == ["office"]
+    assert (made["onClosed"], made["window"], made["jitter"]) == ("next", "08:00-18:00", "5m")
+    changes = ("--calendar", "none", "--window", "none", "--jitter", "0s")
+    after = cli.json("schedule", "update", "daily", *changes)
+    assert (after["calendars"], after["window"], after["jitter"]) == ([], None, "0s")

@@ -18,7 +18,7 @@ USER_FACING = (base.Schedules, base.Jobs, base.Calendars, base.Runs, base.Report
 ENGINE_FACING = (base.Firing, base.Queue, base.Reporting, base.Workers, base.Upkeep)
 
 # A figure for the health page, told without saying whose they are; and what the engine asks.
-WITHOUT_SCOPE = {"Schedules.count", "Schedules.tripped"}
+WITHOUT_SCOPE = {"Schedules.count", "Schedules.tripped", "Schedules.timed"}
 # What these do does not depend on the time: endings and starts carry the moments they happened.
 WITHOUT_NOW = {
     "Firing.next_due",

@@ -113,6 +113,9 @@ ASKS: dict[str, list[Ask]] = {
     ],
     "Jobs.get": [lambda store, scope, theirs, run: store.jobs.get(scope, "report")],
     "Jobs.find": [lambda store, scope, theirs, run: _items(store.jobs.find(scope, 10, 0))],
+    "Schedules.move": [
+        lambda store, scope, theirs, run: store.schedules.move(scope, theirs.id, lambda s: s.cursor)
+    ],
     "Calendars.get": [lambda store, scope, theirs, run: store.calendars.get(scope, "office")],
     "Calendars.resolve": [
         lambda store, scope, theirs, run: store.calendars.resolve(scope, ["office"])

@@ -10,6 +10,7 @@ from tickwright.model.calendar import Calendar, definition_to_json
 from tickwright.model.event import SCHEDULE_MOVED, Event
 from tickwright.model.json import dumps
 from tickwright.model.schedule import Cursor, Schedule
+from tickwright.model.scope import SYSTEM
 from tickwright.model.timestamps import to_rfc3339
 from tickwright.observe.base import Emitter
 from tickwright.service import edits
@@ -22,7 +23,8 @@ _AT_ONCE = 200
 async def users_of(store: Store, calendar: Calendar) -> AsyncIterator[Schedule]:
     """Live schedules that name it, and for which no calendar of their own stands before it."""
     after = UUID(int=0)
-    while page := await store.schedules.timed(calendar.scope, after, _AT_ONCE):
+    among = None if calendar.scope == SYSTEM else calendar.scope
+    while page := await store.schedules.timed(after, _AT_ONCE, among):
         after = page[-1].id
         for schedule in page:
             if schedule.timing is None or calendar.key not in schedule.timing.calendars:

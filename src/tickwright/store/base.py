@@ -148,10 +148,10 @@ class Schedules(Protocol):
         """
         ...
 
-    async def timed(self, scope: Scope, after: UUID, limit: int) -> list[Schedule]:
+    async def timed(self, after: UUID, limit: int, scope: Scope | None) -> list[Schedule]:
         """Up to `limit` live schedules with a timing of their own, by id, beyond `after`.
 
-        Those that may go by calendars of `scope`: its own, and all where it is the system.
+        Those of `scope`, or without one of all: the system's calendars are for everybody.
         """
         ...
 

@@ -21,7 +21,7 @@ from tickwright.model.schedule import (
     ScheduleStatus,
     Stats,
 )
-from tickwright.model.scope import SYSTEM, Scope
+from tickwright.model.scope import Scope
 from tickwright.model.timing import Timing
 from tickwright.store.answers import DayStats
 from tickwright.store.base import Decide, Edit, MoveCursor, Ref, Settle
@@ -136,14 +136,14 @@ class SqlSchedules:
             await self._database.notify(c, "due")
         return after
 
-    async def timed(self, scope: Scope, after: UUID, limit: int) -> list[Schedule]:
+    async def timed(self, after: UUID, limit: int, scope: Scope | None) -> list[Schedule]:
         s = self._tables.schedules
         mine: list[sa.ColumnElement[bool]] = [
             s.c.id > after,
             s.c.deleted_at.is_(None),
             s.c.timing.is_not(None),
         ]
-        if scope != SYSTEM:
+        if scope is not None:
             mine.append(s.c.scope_key == scope.key)
         statement = self._select().where(*mine).order_by(s.c.id).limit(limit)
         async with self._database.read() as c:

@@ -147,6 +147,11 @@ def test_everything_that_was_declared_is_in_force_and_on_the_registered_layer() 
             "trigger": {"type": "interval", "every": "1h", "anchor": "2026-03-02T09:00:00Z"},
             "starts_at": None,
             "ends_at": "2026-03-03T09:00:00Z",
+            "calendars": [],
+            "on_closed": "skip",
+            "window": None,
+            "outside_window": "skip",
+            "jitter": "0s",
         },
         "target": {"target": {"type": "handler", "name": "report"}, "payload": {"list": 7}},
         "policy": {

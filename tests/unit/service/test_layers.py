@@ -21,7 +21,16 @@ REGISTERED = registered_layer(NIGHTLY, wishes(max_runs=3), TARGET)
 def test_a_registration_states_every_group_completely() -> None:
     layer = registered_layer(NIGHTLY, wishes(max_runs=3), TARGET)
     assert layer == {
-        "trigger": {"trigger": NIGHTLY.to_json(), "starts_at": None, "ends_at": None},
+        "trigger": {
+            "trigger": NIGHTLY.to_json(),
+            "starts_at": None,
+            "ends_at": None,
+            "calendars": [],
+            "on_closed": "skip",
+            "window": None,
+            "outside_window": "skip",
+            "jitter": "0s",
+        },
         "target": {"target": TARGET, "payload": {}},
         "policy": {
             "max_runs": 3,
