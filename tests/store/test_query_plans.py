@@ -155,6 +155,7 @@ async def test_a_hot_statement_touches_what_it_asks_for(large: Store, name: str)
         explaining = Explaining(c)
         await ask(PostgresStatements(), explaining)
     for plan in explaining.plans:
+        assert not plan.compiled
         assert not plan.scanned
         assert indexes <= plan.indexes, plan.tree
         assert plan.read <= most, plan.tree
