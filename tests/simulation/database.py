@@ -130,7 +130,7 @@ class SimulatedDatabase:
         self._wire = wire
 
     @asynccontextmanager
-    async def hot(self) -> AsyncIterator[Any]:
+    async def hot(self, *, in_order: bool = False) -> AsyncIterator[Any]:
         wire = self._wire
         await wire.travel("begin")
         transaction = await wire.server.begin(wire.lane)

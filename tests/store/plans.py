@@ -111,10 +111,11 @@ async def fill(c: Any, now: datetime, *, analysed: str) -> None:
 
 @dataclass
 class Plan:
-    """What one statement did: its tree, as PostgreSQL told it."""
+    """What one statement did: its tree, as PostgreSQL told it, and whether it was compiled."""
 
     sql: str
     root: dict[str, Any]
+    compiled: bool
 
     def nodes(self) -> Iterator[dict[str, Any]]:
         todo = [self.root]
@@ -192,7 +193,7 @@ class Explaining:
             )
             await self.connection.execute("ROLLBACK TO before")
             found = json.loads(told) if isinstance(told, str) else told
-            self.plans.append(Plan(sql, found[0]["Plan"]))
+            self.plans.append(Plan(sql, found[0]["Plan"], "JIT" in found[0]))
         await self.connection.execute("DEALLOCATE explained")
 
 

@@ -21,13 +21,15 @@ from tickwright.store.queries import RunQuery, ScheduleQuery
 from tickwright.store.queue import _row
 from tickwright.store.sqlite.hot import SqliteStatements
 
-from .plans import LARGE, TENANTS, Explaining, fill, listening, numbered
+from .plans import LARGE, RUNS, TENANTS, Explaining, fill, listening, numbered
 from .support import ACME, DAY, MINUTE, NOW, SECOND, succeeded, worker
 
 SCOPE = tenant("t3")
 OWNERS = [numbered(n) for n in range(1, 301)]
 RUNNING = [numbered(1000 * n + 57) for n in range(100)]
 OFFER = Offer(numbered(1), ("default",), ("work",), 500)
+OPEN_RUNS = RUNS // 1000 * 62 + 10
+"""What seldom asks may look at all of: where nothing ran when the table was analysed, it does."""
 Hot = Callable[[PostgresStatements, Any], Awaitable[Any]]
 Asked = Callable[[Store], Awaitable[Any]]
 
@@ -76,8 +78,8 @@ HOT: dict[str, tuple[Hot, set[str], int]] = {
     ),
     "finish": (lambda s, c: s.finish(c, _ended()), {"runs_pkey"}, 100),
     "ended_schedules": (lambda s, c: s.ended_schedules(c, OWNERS), {"schedules_pkey"}, 300),
-    "held": (lambda s, c: s.held(c, numbered(1)), set(), 12_400),
-    "orphans": (lambda s, c: s.orphans(c, NOW, 100), {"runs_running", "runs_pkey"}, 1100),
+    "held": (lambda s, c: s.held(c, numbered(1)), set(), OPEN_RUNS),
+    "orphans": (lambda s, c: s.orphans(c, NOW, 100), {"runs_pkey"}, OPEN_RUNS),
     "count_running": (lambda s, c: s.count_running(c, [("job", "t3", "j", "")]), set(), 0),
 }
 _AGAIN = NewRun(Cause.MANUAL, request_key="r")
@@ -126,8 +128,8 @@ LISTS: dict[str, tuple[Asked, set[str], int]] = {
     ),
     "a heartbeat": (
         lambda s: s.workers.beat(worker(id=numbered(1)), NOW, MINUTE),
-        {"runs_running"},
-        250,
+        set(),
+        OPEN_RUNS,
     ),
     "pruning": (lambda s: s.upkeep.prune_old(NOW, 50_000 * SECOND, 100), {"runs_pkey"}, 900),
 }
@@ -150,10 +152,11 @@ async def large(
 @pytest.mark.parametrize("name", HOT)
 async def test_a_hot_statement_touches_what_it_asks_for(large: Store, name: str) -> None:
     ask, indexes, most = HOT[name]
-    async with cast(Any, large.firing)._database.hot() as c:
+    async with cast(Any, large.firing)._database.hot(in_order=name == "take") as c:
         explaining = Explaining(c)
         await ask(PostgresStatements(), explaining)
     for plan in explaining.plans:
+        assert not plan.compiled
         assert not plan.scanned
         assert indexes <= plan.indexes, plan.tree
         assert plan.read <= most, plan.tree

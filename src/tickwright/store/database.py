@@ -42,8 +42,11 @@ class Database(Protocol):
         """A transaction that is given the time that changing large tables takes."""
         ...
 
-    def hot(self) -> AbstractAsyncContextManager[Any]:
-        """A transaction on the bare driver connection, for the dialect's own statements."""
+    def hot(self, *, in_order: bool = False) -> AbstractAsyncContextManager[Any]:
+        """A transaction on the bare driver connection, for the dialect's own statements.
+
+        With `in_order` they ask for the first of many in an order that an index has.
+        """
         ...
 
     async def notify(self, connection: AsyncConnection, topic: str) -> None:

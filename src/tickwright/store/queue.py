@@ -52,7 +52,7 @@ class SqlQueue:
         claimed: list[Claimed] = []
         while len(claimed) < offer.slots:
             asked = replace(offer, slots=offer.slots - len(claimed))
-            async with self._database.hot() as c:
+            async with self._database.hot(in_order=True) as c:
                 opened = await self._limits.open(c, asked, now)
                 rows = await self._sql.take(c, self._lane, asked, now)
                 if opened is not None:

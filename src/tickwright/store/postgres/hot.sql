@@ -187,6 +187,7 @@ WITH RECURSIVE ahead AS (
     SELECT 1 FROM tickwright.runs
     WHERE status = 'queued' AND gate IS NULL AND scope_key = lanes.scope_key
       AND queue = ANY($3::text[]) AND (handler IS NULL OR handler = ANY($4::text[]))
+    ORDER BY priority DESC, run_at
     LIMIT 1
   ) served
   LIMIT $2::int

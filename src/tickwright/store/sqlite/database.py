@@ -113,7 +113,7 @@ class SqliteDatabase:
                     yield own
 
     @asynccontextmanager
-    async def hot(self) -> AsyncIterator[Any]:
+    async def hot(self, *, in_order: bool = False) -> AsyncIterator[Any]:
         async with self._bare(self.writer) as raw:
             await raw.execute("BEGIN IMMEDIATE")
             try:
