@@ -38,11 +38,13 @@ _BEGIN = (
     "SET LOCAL idle_in_transaction_session_timeout = {:.0f}"
 )
 # The hot statements touch at most a batch of rows, each found by an index. Whatever the statistics
-# say at the moment, reading a whole table for them is never right.
+# say at the moment, reading a whole table for them is never right, and planning them anew for the
+# first five batches of each connection would be in the way of a herd.
 _FOR_HOT = (
     "; SET LOCAL enable_seqscan = off; "
     "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; "
-    "SET LOCAL enable_material = off"
+    "SET LOCAL enable_material = off; SET LOCAL enable_bitmapscan = off; "
+    "SET LOCAL plan_cache_mode = force_generic_plan"
 )
 _CUT_OFF: tuple[type[BaseException], ...] = (
     OSError,
