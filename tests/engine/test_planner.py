@@ -57,6 +57,7 @@ async def test_a_long_backlog_is_gone_through_without_a_pause(
 async def test_in_a_herd_it_takes_batch_after_batch(
     scheduler: ManualScheduler, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tickwright.engine.planner.FIRST_BATCH", 2)
     monkeypatch.setattr("tickwright.engine.planner.BATCH", 3)
     scheduler.register_handler("report", work)
     for number in range(20):
@@ -92,6 +93,7 @@ async def test_what_another_process_is_deciding_is_waited_for_without_a_spin(
 async def test_two_lanes_at_once_never_decide_one_schedule_twice(
     postgres_url: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tickwright.engine.planner.FIRST_BATCH", 2)
     monkeypatch.setattr("tickwright.engine.planner.BATCH", 4)
     async with (
         ManualScheduler(postgres_url, clock=clock) as one,

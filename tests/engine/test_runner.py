@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -106,6 +107,42 @@ async def test_while_runs_end_quickly_it_claims_ahead(bench: Bench) -> None:
     offer = bench.runner.offer()
     assert offer is not None
     assert offer.slots > 3
+
+
+async def test_what_is_being_claimed_is_not_offered_once_more(bench: Bench) -> None:
+    offer = bench.runner.offer(2)
+    assert offer is not None
+    assert offer.slots == 2
+    with bench.runner.claiming(offer):
+        left = bench.runner.offer(2)
+        assert left is not None
+        assert left.slots == 1
+        with bench.runner.claiming(left):
+            assert bench.runner.offer() is None
+    assert (again := bench.runner.offer()) is not None
+    assert again.slots == 3
+
+
+async def test_whoever_was_refused_because_of_a_claim_is_answered_when_it_is_over(
+    bench: Bench,
+) -> None:
+    woken: list[None] = []
+    bench.runner.wake = lambda: woken.append(None)
+    with bench.runner.claiming(bench.runner.offer()):
+        await bench.runner.tick()
+        assert not woken
+    assert woken
+
+
+async def test_others_get_their_turn_while_many_runs_begin() -> None:
+    bench = Bench(slots=1000)
+    bench.take(1000)
+    seen: list[int] = []
+    while bench.runner.running:
+        seen.append(len(bench.target.delivered))
+        await asyncio.sleep(0)
+    assert len(bench.target.delivered) == 1000
+    assert max(after - before for before, after in pairwise(seen)) <= 200
 
 
 async def test_a_run_cancelled_before_its_first_step_ends_cancelled_without_any_work(

@@ -65,7 +65,6 @@ async def test_rows_are_found_by_their_key_whatever_the_statistics_say(
                 await c.exec_driver_sql(fill.format(rows))
             await c.exec_driver_sql("ANALYZE")
         async with database.hot() as raw:
-            await raw.execute("SET LOCAL plan_cache_mode = force_generic_plan")
             await raw.execute(f"PREPARE asked (jsonb) AS {_SQL[name]}")
             given = json.dumps([_ROWS[name]], default=str)
             told = await raw.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE asked ('{given}')")
@@ -76,6 +75,25 @@ async def test_rows_are_found_by_their_key_whatever_the_statistics_say(
         if "Index Name" in node:
             assert node["Index Name"].endswith("_pkey")
             assert "->> " in node.get("Index Cond", "")
+
+
+@pytest.mark.parametrize("rows", [50, 5000], ids=lambda rows: f"{rows} rows")
+async def test_what_is_due_is_read_in_order_up_to_the_limit(postgres_url: str, rows: int) -> None:
+    """After an outage more is due than a batch takes, and none of it may be sorted each time."""
+    database = PostgresDatabase(make_url(postgres_url))
+    try:
+        async with database.write() as c:
+            await c.exec_driver_sql(_FILL["schedule_cursors"].format(rows))
+            await c.exec_driver_sql("UPDATE tickwright.schedule_cursors SET next_run_at = now()")
+            await c.exec_driver_sql("ANALYZE")
+        async with database.hot() as raw:
+            await raw.execute(f"PREPARE asked (timestamptz, int) AS {_SQL['due']}")
+            told = await raw.fetchval("EXPLAIN (FORMAT JSON) EXECUTE asked (now(), 10)")
+    finally:
+        await database.close()
+    nodes = list(_walk(told[0]["Plan"]))
+    assert "schedule_cursors_due" in {node.get("Index Name") for node in nodes}
+    assert "Sort" not in {node["Node Type"] for node in nodes}
 
 
 def _walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import lru_cache
 from time import monotonic
@@ -30,8 +31,11 @@ from tickwright.triggers import Trigger, trigger_from_json
 from tickwright.triggers.calendars import OpenTimes
 
 BATCH = 1000
+FIRST_BATCH = 200
+"""What one tick fires at most; more that is due is a herd, and the lanes fire it."""
 LANES = 2
 """Batches under way at once in a herd: one is decided while the database writes the other."""
+_LONGEST_LANE = 10
 _BUSY_SECONDS = 0.05
 
 
@@ -70,12 +74,13 @@ class Planner:
         return self._herd
 
     async def tick(self) -> timedelta:
-        """Fire one batch; how long to sleep until there is something to do again."""
+        """Fire one batch, in a herd several; how long to sleep until there is something to do."""
+        if self._herd:
+            await self._fire_herd()
+            return timedelta(0)
         now = await self._time.now()
         read_at = monotonic()
-        lanes = LANES if self._herd else 1
-        fired = await asyncio.gather(*(self._fire(now, lanes) for _ in range(lanes)))
-        self._herd = max(lane.schedules for lane in fired) >= BATCH
+        fired = await self._fire(now, FIRST_BATCH)
         if self._herd:
             return timedelta(0)
         lifted = await self._queue.lift(now)
@@ -85,23 +90,38 @@ class Planner:
         if upcoming is None:
             return self._poll
         delay = upcoming - now - timedelta(seconds=monotonic() - read_at)
-        if delay <= timedelta(0) and not lifted and not any(lane.schedules for lane in fired):
+        if delay <= timedelta(0) and not lifted and not fired.schedules:
             # Overdue, and yet nothing was ours to take: another process is deciding it.
             return timedelta(seconds=random.uniform(_BUSY_SECONDS / 2, _BUSY_SECONDS))
         return min(delay, self._poll)
 
-    async def _fire(self, now: datetime, lanes: int) -> Fired:
-        if self._runner is None:
-            fired = await self._firing.fire(now, BATCH, lambda due: plan_or_park(due, now), None)
-        else:
-            offer = self._runner.offer(lanes)
-            with self._runner.claiming(offer):
-                fired = await self._firing.fire(
-                    now, BATCH, lambda due: plan_or_park(due, now), offer
-                )
+    async def _fire_herd(self) -> None:
+        """Each lane goes on by itself, so that one is decided while the other is written."""
+        ended = await asyncio.gather(*(self._lane() for _ in range(LANES)), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
+
+    async def _lane(self) -> None:
+        try:
+            for _ in range(_LONGEST_LANE):
+                await self._fire(await self._time.now(), BATCH)
+                if not self._herd:
+                    return
+        except BaseException:
+            self._herd = False
+            raise
+
+    async def _fire(self, now: datetime, limit: int) -> Fired:
+        offer = self._runner.offer(limit) if self._runner else None
+        with self._runner.claiming(offer) if self._runner else nullcontext():
+            fired = await self._firing.fire(now, limit, lambda due: plan_or_park(due, now), offer)
+            # Said before the first run can end: endings wait while there is more that is due.
+            self._herd = fired.schedules >= limit
+            if self._runner:
                 self._runner.accept(fired.claimed)
-            if fired.queued:
-                self._runner.wake()
+        if fired.queued and self._runner:
+            self._runner.wake()
         self._tell(fired, now)
         return fired
 

@@ -26,6 +26,9 @@ from tickwright.model.run import Cancelled, Claimed, Failed, Lost, Outcome
 from tickwright.store.base import Offer, Queue
 
 MOST_AHEAD = 1000
+_WORTH_ASKING = 1000
+_AT_ONCE = 100
+"""How many runs take their first step before the loop looks for answers of the database."""
 _QUICK_SECONDS = 0.05
 _STALE_SECONDS = 0.1
 _STOP_SECONDS = 1.0
@@ -100,12 +103,13 @@ class Runner:
         self._more = False
         self._claimed_at = 0.0
         self._moved_at = 0.0
-        self._claims = 0
+        self._claims = self._offered = 0
         self._settled = asyncio.Event()
         self._settled.set()
         self._doubt = False
         self._serving = False
         self._closed = False
+        self._starting = False
 
     @property
     def running(self) -> int:
@@ -115,16 +119,22 @@ class Runner:
     def _free(self) -> bool:
         return len(self._running) < self._offer.slots
 
+    @property
+    def _room(self) -> int:
+        held = len(self._running) + len(self._waiting) + self._offered
+        return self._offer.slots + self._ahead - held
+
     def serve(self, worker_id: UUID, handlers: Collection[str]) -> None:
         """From now on claim as this worker, for these handlers."""
         old = self._offer
         self._offer = Offer(worker_id, old.queues, tuple(handlers), old.slots)
         self._serving = True
 
-    def offer(self, parts: int = 1) -> Offer | None:
-        """One of equal `parts` of what this worker can take right now; None when nothing."""
-        room = self._offer.slots + self._ahead - len(self._running) - len(self._waiting)
-        room //= parts
+    def offer(self, most: int | None = None) -> Offer | None:
+        """What this worker can take right now, beside what is being claimed; None when nothing."""
+        if most is not None and self._room < most:
+            self._adapt(more=True)
+        room = self._room if most is None else min(self._room, most)
         if self._closed or self._doubt or not self._serving or room <= 0:
             return None
         return Offer(self._offer.worker_id, self._offer.queues, self._offer.handlers, room)
@@ -135,16 +145,15 @@ class Runner:
         if self._doubt and not self._claims:
             await self.recall()
             self._doubt = False
-        self._adapt()
+        self._adapt(self._more)
         offer = self.offer()
-        if offer is None:
+        if offer is None or not self._worth(offer):
             # Nothing fits now, so whoever woke this is answered when a slot comes free.
             self._more = True
         else:
             with self.claiming(offer):
                 claimed = await self._dispatcher.take(offer, await self._time.now())
                 self._more = len(claimed) >= offer.slots
-                self._claimed_at = monotonic()
                 self.accept(claimed)
         return _STUCK if self._waiting else _IDLE
 
@@ -155,6 +164,7 @@ class Runner:
             yield
             return
         self._claims += 1
+        self._offered += offer.slots
         self._settled.clear()
         try:
             yield
@@ -164,10 +174,11 @@ class Runner:
             raise
         finally:
             self._claims -= 1
+            self._offered -= offer.slots
             if not self._claims:
                 self._settled.set()
-                if self._doubt:
-                    self.wake()
+            if self._more or (self._doubt and not self._claims):
+                self.wake()
 
     async def recall(self) -> None:
         """Hand back what the database holds in this worker's name and nobody here knows of.
@@ -184,14 +195,15 @@ class Runner:
         """Take over runs claimed for this worker; for a former one they came too late."""
         if not runs or not self._serving or runs[0].worker_id != self._offer.worker_id:
             return
+        self._claimed_at = monotonic()
         if not self._waiting:
-            self._moved_at = monotonic()
+            self._moved_at = self._claimed_at
         for run in runs:
             if run.policy.sla_start is not None:
                 run.claimed_at = self._time.stamp()
         self._waiting.extend(runs)
         self._start()
-        if self._waiting:
+        if self._waiting and not self._starting:
             self.wake()
 
     async def mark_started(self, after: timedelta = MARK_AFTER) -> timedelta:
@@ -273,29 +285,56 @@ class Runner:
             self._waiting.clear()
             self._ahead, self._doubt = 0, True
 
-    def _adapt(self) -> None:
+    def _adapt(self, more: bool) -> None:
         since = monotonic() - self._claimed_at
+        flows = self._free and (self._starting or not self._waiting)
         if self._waiting and since > _STALE_SECONDS:
             self._ahead //= 2
-        elif not self._waiting and self._free and self._more and since < _QUICK_SECONDS:
+        elif flows and more and since < _QUICK_SECONDS:
             self._ahead = min(MOST_AHEAD, max(self._offer.slots, self._ahead * 2))
 
+    def _worth(self, offer: Offer) -> bool:
+        """Whether to ask for so much while there still is work in hand."""
+        most = self._offer.slots + self._ahead
+        return not self._waiting or offer.slots >= min(_WORTH_ASKING, most // 2)
+
     def _start(self) -> None:
+        """Begin some of what waits; answers of the database get their turn before the rest."""
+        if self._starting:
+            return
         loop = asyncio.get_running_loop()
-        while self._waiting and self._free and not self._closed:
-            run = self._waiting.popleft()
+        begun: list[_Held] = []
+        while self._waiting and self._free and not self._closed and len(begun) < _AT_ONCE:
+            begun.append(self._begin(self._waiting.popleft(), loop))
+        if begun:
             self._moved_at = monotonic()
-            if not self._unmarked:
-                self.wake_marks()
-            self._unmarked.append(run)
-            held = _Held(run)
-            self._running[run.id] = held
-            held.deadline = loop.call_later(_patience(run.policy), _watch, held)
-            held.ends_at = loop.time() + run.policy.timeout.total_seconds()
-            if run.policy.sla_duration is not None:
-                allowed = run.policy.sla_duration.total_seconds()
-                held.slow = loop.call_later(allowed, self.tell_slow, run)
-            held.task = loop.create_task(self._run(held))
+            self._starting = True
+            loop.call_soon(self._begun, begun, loop)
+
+    def _begun(self, begun: list[_Held], loop: asyncio.AbstractEventLoop) -> None:
+        """Each has had its first step: the others need a deadline only if that did not end it."""
+        for held in begun:
+            if self._holds(held):
+                self._watch_over(held, loop)
+        self._starting = False
+        self._start()
+
+    def _watch_over(self, held: _Held, loop: asyncio.AbstractEventLoop) -> None:
+        policy = held.run.policy
+        held.ends_at = loop.time() + policy.timeout.total_seconds()
+        held.deadline = loop.call_later(_patience(policy), _watch, held)
+        if policy.sla_duration is not None:
+            allowed = policy.sla_duration.total_seconds()
+            held.slow = loop.call_later(allowed, self.tell_slow, held.run)
+
+    def _begin(self, run: Claimed, loop: asyncio.AbstractEventLoop) -> _Held:
+        if not self._unmarked:
+            self.wake_marks()
+        self._unmarked.append(run)
+        held = _Held(run)
+        self._running[run.id] = held
+        held.task = loop.create_task(self._run(held))
+        return held
 
     async def _run(self, held: _Held) -> None:
         held.begun = True

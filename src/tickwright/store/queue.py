@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from operator import add
 from typing import Any
 from uuid import UUID
 
@@ -261,7 +262,8 @@ def _stats(endings: list[Ending]) -> list[tuple[Any, ...]]:
 
 
 def _stat(schedule_id: UUID, endings: list[Ending]) -> tuple[Any, ...]:
-    endings = sorted(endings, key=lambda ending: ending.finished_at)
+    if len(endings) > 1:
+        endings = sorted(endings, key=lambda ending: ending.finished_at)
     succeeded = [e for e in endings if e.status is RunStatus.SUCCEEDED]
     failed = [e for e in endings if e.failed]
     streak = circuit = 0
@@ -291,23 +293,27 @@ def _began(ending: Ending) -> datetime:
 
 def _days(endings: list[Ending]) -> list[tuple[Any, ...]]:
     """One row per schedule and UTC day, in key order."""
-    sums: dict[tuple[UUID, date], list[int]] = {}
+    sums: dict[tuple[UUID, date], tuple[int, ...]] = {}
     for ending in endings:
         if ending.run.schedule_id is None:
             continue
         key = (ending.run.schedule_id, ending.finished_at.date())
-        total = sums.setdefault(key, [0] * 7)
-        succeeded = ending.status is RunStatus.SUCCEEDED
-        cancelled = ending.status is RunStatus.CANCELLED
-        items = ending.items
-        added = (
-            succeeded,
-            not succeeded and not cancelled,
-            cancelled,
-            _milliseconds(ending),
-            items.processed,
-            items.succeeded,
-            items.failed,
-        )
-        sums[key] = [old + new for old, new in zip(total, added, strict=True)]
+        added = _day(ending)
+        total = sums.get(key)
+        sums[key] = added if total is None else tuple(map(add, total, added))
     return [(*key, *sums[key]) for key in sorted(sums)]
+
+
+def _day(ending: Ending) -> tuple[int, ...]:
+    succeeded = ending.status is RunStatus.SUCCEEDED
+    cancelled = ending.status is RunStatus.CANCELLED
+    items = ending.items
+    return (
+        int(succeeded),
+        int(not succeeded and not cancelled),
+        int(cancelled),
+        _milliseconds(ending),
+        items.processed,
+        items.succeeded,
+        items.failed,
+    )

@@ -40,10 +40,12 @@ _BEGIN = (
 # The hot statements touch at most a batch of rows, each found by an index. Whatever the statistics
 # say at the moment, reading a whole table for them is never right, nor is compiling them: that
 # takes longer than they do, and what is switched off here seems to cost enough to be worth it.
+# Planning them anew for the first five batches of each connection would be in a herd's way.
 _FOR_HOT = (
     "; SET LOCAL jit = off; SET LOCAL enable_seqscan = off; "
     "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; "
-    "SET LOCAL enable_material = off"
+    "SET LOCAL enable_material = off; SET LOCAL enable_bitmapscan = off; "
+    "SET LOCAL plan_cache_mode = force_generic_plan"
 )
 # Where nothing was open when the table was analysed last, it seems to cost nothing to read and sort
 # all that is.
