@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any
 
@@ -128,6 +128,9 @@ class SimulatedDatabase:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+
+    def glance(self) -> AbstractAsyncContextManager[Any]:
+        return self.hot()
 
     @asynccontextmanager
     async def hot(self, *, in_order: bool = False) -> AsyncIterator[Any]:

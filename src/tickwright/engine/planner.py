@@ -83,10 +83,9 @@ class Planner:
         fired = await self._fire(now, FIRST_BATCH)
         if self._herd:
             return timedelta(0)
-        lifted = await self._queue.lift(now)
-        if lifted and self._runner:
-            self._runner.wake()
-        upcoming = await self._firing.next_due()
+        upcoming, lifted = await self._firing.next_due(), 0
+        if upcoming is not None and upcoming <= now and (lifted := await self._lift(now)):
+            upcoming = await self._firing.next_due()
         if upcoming is None:
             return self._poll
         delay = upcoming - now - timedelta(seconds=monotonic() - read_at)
@@ -94,6 +93,12 @@ class Planner:
             # Overdue, and yet nothing was ours to take: another process is deciding it.
             return timedelta(seconds=random.uniform(_BUSY_SECONDS / 2, _BUSY_SECONDS))
         return min(delay, self._poll)
+
+    async def _lift(self, now: datetime) -> int:
+        lifted = await self._queue.lift(now)
+        if lifted and self._runner:
+            self._runner.wake()
+        return lifted
 
     async def _fire_herd(self) -> None:
         """Each lane goes on by itself, so that one is decided while the other is written."""

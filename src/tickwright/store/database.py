@@ -49,6 +49,10 @@ class Database(Protocol):
         """
         ...
 
+    def glance(self) -> AbstractAsyncContextManager[Any]:
+        """The same for one statement that only reads, and so need not wait for who writes."""
+        ...
+
     async def notify(self, connection: AsyncConnection, topic: str) -> None:
         """Tell the other processes, when this transaction commits."""
         ...

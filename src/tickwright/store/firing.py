@@ -65,7 +65,7 @@ class SqlFiring:
         return {row["schedule_id"]: OpenRuns(row["active"], row["waiting"]) for row in found}
 
     async def next_due(self) -> datetime | None:
-        async with self._database.hot() as c:
+        async with self._database.glance() as c:
             return await self._sql.next_due(c)
 
     async def _may_claim(self, c: Any, offer: Offer, now: datetime) -> bool:

@@ -212,6 +212,11 @@ class PostgresDatabase:
         async with self._transaction(self._begin(_STATEMENT_SECONDS) + settings) as (_, raw):
             yield raw
 
+    @asynccontextmanager
+    async def glance(self) -> AsyncIterator[Any]:
+        async with self.hot() as raw:
+            yield raw
+
     async def notify(self, connection: AsyncConnection, topic: str) -> None:
         await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, topic)))
 

@@ -123,6 +123,11 @@ class SqliteDatabase:
                 raise
             await raw.commit()
 
+    @asynccontextmanager
+    async def glance(self) -> AsyncIterator[Any]:
+        async with self._bare(self.reader) as raw:
+            yield raw
+
     async def notify(self, connection: AsyncConnection, topic: str) -> None:
         """Nothing to do: other processes see the data version change."""
 
