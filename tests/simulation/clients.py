@@ -33,8 +33,13 @@ _DOUBLE_CLICKS = 0.3
 _WEIGHTS = {
     None: {"create": 1},
     "active": {
-        "edit": 4, "pause": 3, "cancel": 1, "delete": 1,
-        "trigger": 6, "retry": 3, "run": 4,
+        "edit": 4,
+        "pause": 3,
+        "cancel": 1,
+        "delete": 1,
+        "trigger": 6,
+        "retry": 3,
+        "run": 4,
     },
     "paused": {"resume": 6, "edit": 2, "trigger": 2, "retry": 1, "delete": 1},
     "completed": {"edit": 3, "trigger": 1, "delete": 2},

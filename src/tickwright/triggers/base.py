@@ -44,6 +44,14 @@ class Trigger(Protocol):
         """
         ...
 
+    def previous_before(self, moment: datetime) -> datetime | None:
+        """The last nominal instant strictly before `moment`, in UTC; None if there was none.
+
+        It sees the instants that `next_after` sees: from any of them each leads to the other's
+        neighbour. The same promises hold, turned around.
+        """
+        ...
+
     def anchored(self, moment: datetime) -> Self:
         """The same trigger, counting from `moment` if it counts from somewhere and has no anchor.
 

@@ -33,6 +33,9 @@ class OneShot:
     def next_after(self, moment: datetime) -> datetime | None:
         return self.at if self.at > moment else None
 
+    def previous_before(self, moment: datetime) -> datetime | None:
+        return self.at if self.at < moment else None
+
     def anchored(self, moment: datetime) -> Self:
         return self
 

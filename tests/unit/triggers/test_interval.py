@@ -52,6 +52,15 @@ def test_its_anchor_is_its_first_instant() -> None:
     assert trigger.next_after(ANCHOR) == ANCHOR + timedelta(hours=2)
 
 
+def test_it_walks_back_to_its_anchor() -> None:
+    trigger = every("15m", anchor=ANCHOR)
+    assert trigger.previous_before(ANCHOR + timedelta(minutes=37)) == ANCHOR + timedelta(minutes=30)
+    assert trigger.previous_before(ANCHOR + timedelta(minutes=30)) == ANCHOR + timedelta(minutes=15)
+    assert trigger.previous_before(ANCHOR + timedelta(microseconds=1)) == ANCHOR
+    assert trigger.previous_before(ANCHOR) is None
+    assert trigger.previous_before(ANCHOR - timedelta(days=1)) is None
+
+
 def test_a_day_is_86400_seconds_when_the_clocks_change() -> None:
     evening = datetime(2026, 3, 28, 20, 0, tzinfo=timezone(timedelta(hours=1)))
     trigger = every("1d", anchor=evening)
@@ -67,6 +76,8 @@ def test_it_is_anchored_once() -> None:
 def test_without_an_anchor_it_has_no_instants() -> None:
     with pytest.raises(TriggerError, match="anchor"):
         every("15m").next_after(ANCHOR)
+    with pytest.raises(TriggerError, match="anchor"):
+        every("15m").previous_before(ANCHOR)
 
 
 def test_it_ends_with_the_calendar_instead_of_overflowing() -> None:

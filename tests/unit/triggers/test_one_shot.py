@@ -20,6 +20,13 @@ def test_it_happens_once() -> None:
     assert trigger.next_after(MOMENT + timedelta(seconds=1)) is None
 
 
+def test_before_it_there_was_nothing() -> None:
+    trigger = at(MOMENT)
+    assert trigger.previous_before(MOMENT + timedelta(days=365)) == MOMENT
+    assert trigger.previous_before(MOMENT + timedelta(microseconds=1)) == MOMENT
+    assert trigger.previous_before(MOMENT) is None
+
+
 def test_its_moment_is_kept_in_utc() -> None:
     elsewhere = MOMENT.astimezone(timezone(timedelta(hours=5, minutes=45)))
     assert at(elsewhere) == at(MOMENT)

@@ -29,6 +29,8 @@ ZONES = (
     "Pacific/Chatham",
 )
 
+TICK = timedelta(microseconds=1)
+
 moments = st.datetimes(
     datetime.fromisoformat("1900-01-01"),
     datetime.fromisoformat("2200-01-01"),
@@ -102,6 +104,41 @@ def test_there_is_nothing_between_a_moment_and_its_next_instant(
         assert trigger.next_after(between) == answer
 
 
+@given(triggers, moments)
+def test_the_previous_instant_is_earlier_and_in_utc(trigger: Trigger, moment: datetime) -> None:
+    for _ in range(5):
+        answer = trigger.previous_before(moment)
+        if answer is None:
+            return
+        assert answer < moment
+        assert answer.tzinfo is UTC
+        moment = answer
+
+
+@given(triggers, moments)
+def test_previous_inverts_next(trigger: Trigger, moment: datetime) -> None:
+    there = trigger.next_after(moment)
+    if there is not None:
+        back = trigger.previous_before(there)
+        assert back is None or back <= moment
+        assert back is None or trigger.next_after(back) == there
+        assert trigger.previous_before(there + TICK) == there
+    before = trigger.previous_before(moment)
+    if before is not None:
+        after = trigger.next_after(before)
+        assert after is None or after >= moment
+        assert trigger.next_after(before - TICK) == before
+
+
+@given(triggers, moments, st.floats(0, 1, exclude_max=True))
+def test_there_is_nothing_between_a_moment_and_its_previous_instant(
+    trigger: Trigger, moment: datetime, share: float
+) -> None:
+    answer = trigger.previous_before(moment)
+    if answer is not None and (between := moment - (moment - answer) * share) > answer:
+        assert trigger.previous_before(between) == answer
+
+
 @given(triggers, all_moments)
 @example(Cron("* * * * *", "Pacific/Auckland"), datetime.max.replace(tzinfo=UTC))
 @example(Cron("* * * * *", "America/New_York"), datetime.min.replace(tzinfo=UTC))
@@ -109,6 +146,8 @@ def test_there_is_nothing_between_a_moment_and_its_next_instant(
 def test_no_moment_overflows(trigger: Trigger, moment: datetime) -> None:
     answer = trigger.next_after(moment)
     assert answer is None or answer > moment
+    answer = trigger.previous_before(moment)
+    assert answer is None or answer < moment
 
 
 @given(triggers | st.builds(Interval, durations))

@@ -12,7 +12,8 @@ from cronsim import CronSim, CronSimError
 
 from tickwright.model.errors import InvalidInput
 from tickwright.triggers.base import quoted, text_of
-from tickwright.triggers.wallclock.cron_rule import CronRule, mask_of, month_shape
+from tickwright.triggers.wallclock.cron_rule import CronRule, month_shape
+from tickwright.triggers.wallclock.times import DayTimes, mask_of
 
 EXPRESSION = "trigger.expression"
 
@@ -66,9 +67,11 @@ def parse_cron(expression: object) -> CronRule:
         raise InvalidInput(EXPRESSION, _what_is_wrong(words)) from None
     minute, hour = words[1].text, words[2].text
     rule = CronRule(
-        seconds=mask_of(parsed.seconds),
-        minutes=mask_of(parsed.minutes),
-        hours=mask_of(parsed.hours),
+        times=DayTimes(
+            hours=mask_of(parsed.hours),
+            minutes=mask_of(parsed.minutes),
+            seconds=mask_of(parsed.seconds),
+        ),
         months=mask_of(parsed.months),
         days=_month_days(words[3].text, words[5].text),
         fixed_time=not minute.startswith("*")

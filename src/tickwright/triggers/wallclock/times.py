@@ -1,0 +1,63 @@
+"""Times of a day as bit masks: bit n of a mask stands for the value n."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+Time = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DayTimes:
+    """Every hour of some combined with every minute and every second of some; none is empty."""
+
+    hours: int
+    minutes: int
+    seconds: int
+    first: Time = field(init=False, compare=False)
+    last: Time = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        masks = (self.hours, self.minutes, self.seconds)
+        first, last = map(lowest, masks), map(highest, masks)
+        object.__setattr__(self, "first", tuple(first))
+        object.__setattr__(self, "last", tuple(last))
+
+    def since(self, hour: int, minute: int, second: int) -> Time | None:
+        """The first of them from this time on."""
+        if self.hours >> hour & 1:
+            if self.minutes >> minute & 1 and (seconds := self.seconds >> second):
+                return hour, minute, second + lowest(seconds)
+            if minutes := self.minutes >> (minute + 1):
+                return hour, minute + 1 + lowest(minutes), self.first[2]
+        if hours := self.hours >> (hour + 1):
+            return hour + 1 + lowest(hours), self.first[1], self.first[2]
+        return None
+
+    def upto(self, hour: int, minute: int, second: int) -> Time | None:
+        """The last of them up to this time."""
+        if self.hours >> hour & 1:
+            if self.minutes >> minute & 1 and (seconds := self.seconds & ((2 << second) - 1)):
+                return hour, minute, highest(seconds)
+            if minutes := self.minutes & ((1 << minute) - 1):
+                return hour, highest(minutes), self.last[2]
+        if hours := self.hours & ((1 << hour) - 1):
+            return highest(hours), self.last[1], self.last[2]
+        return None
+
+
+def mask_of(values: Iterable[int]) -> int:
+    """The mask with these bits set."""
+    mask = 0
+    for value in values:
+        mask |= 1 << value
+    return mask
+
+
+def lowest(mask: int) -> int:
+    return (mask & -mask).bit_length() - 1
+
+
+def highest(mask: int) -> int:
+    return mask.bit_length() - 1
