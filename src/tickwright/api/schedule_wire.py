@@ -38,6 +38,7 @@ Trigger = Annotated[
         description="When it happens: an object whose `type` says which kind of rule it is.",
         examples=[
             {"type": "cron", "expression": "0 9 * * 1-5", "timezone": "Europe/Berlin"},
+            {"type": "cron", "expression": "H 2 31 * *", "dstGap": "shift", "monthEnd": "clamp"},
             {"type": "interval", "every": "15m"},
             {"type": "one_shot", "at": "2026-03-01T09:00:00Z"},
         ],

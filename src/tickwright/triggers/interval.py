@@ -69,7 +69,7 @@ class Interval:
             raise TriggerError("an interval without an anchor has no instants: anchor it first")
         return self.anchor
 
-    def anchored(self, moment: datetime) -> Self:
+    def anchored(self, moment: datetime, seed: str = "") -> Self:
         return self if self.anchor is not None else replace(self, anchor=moment)
 
     def to_json(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class OneShot:
     def previous_before(self, moment: datetime) -> datetime | None:
         return self.at if self.at < moment else None
 
-    def anchored(self, moment: datetime) -> Self:
+    def anchored(self, moment: datetime, seed: str = "") -> Self:
         return self
 
     def to_json(self) -> dict[str, Any]:
