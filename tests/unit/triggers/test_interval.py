@@ -29,6 +29,12 @@ SECOND = timedelta(seconds=1)
         ("1.5h", timedelta(minutes=90)),
         ("0.5m", timedelta(seconds=30)),
         ("3653d", timedelta(days=3653)),
+        ("PT15M", timedelta(minutes=15)),
+        ("PT1H30M", timedelta(minutes=90)),
+        ("P1D", timedelta(days=1)),
+        ("P2W", timedelta(days=14)),
+        ("P1DT12H", timedelta(hours=36)),
+        ("PT1.5H", timedelta(minutes=90)),
     ],
 )
 def test_an_interval_is_read(text: str, duration: timedelta) -> None:
@@ -126,7 +132,21 @@ BAD_INTERVALS = [
     "0x10s",
     "infs",
     "nans",
-    "PT15M",
+    "P",
+    "PT",
+    "P1DT",
+    "pt15m",
+    "PT15",
+    "P15",
+    "P1H",
+    "PT1D",
+    "-PT15M",
+    "PT1M1H",
+    "PT0S",
+    "P1M",
+    "P1Y",
+    "P1Y2M3D",
+    "P1YT1H",
     "3654d",
     "10000w",
     "3652d24h1s",
@@ -148,6 +168,16 @@ def test_a_bad_interval_is_refused(text: str) -> None:
             attempt(text)
         assert refusal.value.field == "trigger.every"
         assert len(refusal.value.reason) < 200
+
+
+@pytest.mark.parametrize("text", ["P1M", "P1Y", "P1Y2M3D", "P3M1D", "P0Y1D", "P1W2M"])
+def test_months_and_years_are_refused_for_what_they_are(text: str) -> None:
+    with pytest.raises(InvalidInput, match="months or years"):
+        every(text)
+
+
+def test_an_iso_duration_is_kept_as_what_it_means() -> None:
+    assert every("PT90M").to_json() == {"type": "interval", "every": "1h30m"}
 
 
 @pytest.mark.parametrize("value", [None, 15, 15.0, True, [], {}, b"15m", timedelta(minutes=15)])
