@@ -41,6 +41,7 @@ Trigger = Annotated[
             {"type": "cron", "expression": "H 2 31 * *", "dstGap": "shift", "monthEnd": "clamp"},
             {"type": "interval", "every": "15m"},
             {"type": "one_shot", "at": "2026-03-01T09:00:00Z"},
+            {"type": "one_shot", "at": "2026-03-01T09:00:00", "timezone": "Europe/Berlin"},
         ],
     ),
 ]

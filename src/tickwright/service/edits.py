@@ -17,7 +17,6 @@ from tickwright.model.json import JsonObject
 from tickwright.model.schedule import Cursor, Schedule, ScheduleStatus
 from tickwright.model.scope import Scope
 from tickwright.model.states import check_schedule_transition
-from tickwright.model.timestamps import from_rfc3339
 from tickwright.service.layers import (
     FILLED_IN,
     overridden,
@@ -280,10 +279,9 @@ def _armed(schedule: Schedule, trigger: Trigger, base: datetime, *, required: bo
 
 def _never(trigger: Trigger, schedule: Schedule) -> str:
     if not trigger.recurring:
-        at = from_rfc3339("trigger.at", trigger.to_json().get("at"))
         bounds = schedule.starts_at or schedule.ends_at
         return (
-            f"its only time, {at:%Y-%m-%d %H:%M:%S} UTC, lies "
+            f"its only time ({trigger.describe()}) lies "
             f"{'outside its bounds' if bounds else 'in the past; use past=run_now to run it now'}"
         )
     return "it has no occurrence between now and its end"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,20 +16,18 @@ from tickwright.model.timestamps import from_rfc3339
 if TYPE_CHECKING:
     from tickwright.service.options import ScheduleOptions
 
+KINDS = "--cron, --every, --at and --trigger"
+OPTIONS = {"timezone": "tz", "dstGap": "dst-gap", "dstOverlap": "dst-overlap"}
 _PLAIN = ("name", "description", "category", "max_runs", "misfire", "overlap", "overlap_limit")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When: one of three kinds of rule."""
+    """When: one kind of rule, and what goes with it."""
 
     cron: Annotated[
         str | None,
         typer.Option("--cron", help='Cron expression, such as "0 9 * * 1".', show_default=False),
-    ] = None
-    tz: Annotated[
-        str | None,
-        typer.Option("--tz", help="IANA zone of the cron expression.", show_default=False),
     ] = None
     every: Annotated[
         str | None, typer.Option("--every", help="Interval, such as 15m.", show_default=False)
@@ -38,22 +36,43 @@ class Rule:
         str | None,
         typer.Option("--at", help="Once, such as 2030-01-31T09:00:00Z.", show_default=False),
     ] = None
+    trigger_json: Annotated[
+        str | None,
+        typer.Option("--trigger", help="JSON trigger, as on the wire.", show_default=False),
+    ] = None
+    tz: Annotated[
+        str | None,
+        typer.Option("--tz", help="IANA zone whose clock is followed.", show_default=False),
+    ] = None
+    dst_gap: Annotated[
+        str | None,
+        typer.Option("--dst-gap", help="Times left out: after, shift or skip.", show_default=False),
+    ] = None
+    dst_overlap: Annotated[
+        str | None,
+        typer.Option(
+            "--dst-overlap", help="Times that repeat: first, last or both.", show_default=False
+        ),
+    ] = None
 
     def trigger(self) -> JsonObject | None:
         """The trigger these say, if they say one; InvalidInput when they say two."""
-        zone = {} if self.tz is None else {"timezone": self.tz}
-        rules: list[dict[str, str]] = []
+        rules: list[dict[str, Any]] = []
         if self.cron is not None:
-            rules.append({"type": "cron", "expression": self.cron, **zone})
+            rules.append({"type": "cron", "expression": self.cron})
         if self.every is not None:
             rules.append({"type": "interval", "every": self.every})
         if self.at is not None:
             rules.append({"type": "one_shot", "at": self.at})
+        if self.trigger_json is not None:
+            rules.append(dict(json_object("trigger", self.trigger_json)))
         if len(rules) > 1:
-            raise InvalidInput("trigger", "takes only one of --cron, --every and --at")
-        if self.tz is not None and self.cron is None:
-            raise InvalidInput("tz", "goes with --cron only; --at has its offset in the time")
-        return rules[0] if rules else None
+            raise InvalidInput("trigger", f"takes only one of {KINDS}")
+        said = {"timezone": self.tz, "dstGap": self.dst_gap, "dstOverlap": self.dst_overlap}
+        clock = {name: value for name, value in said.items() if value is not None}
+        if clock and self.every is not None:
+            raise InvalidInput(OPTIONS[next(iter(clock))], "goes with rules on the clock of a zone")
+        return {**rules[0], **clock} if rules else None
 
 
 @dataclass(frozen=True, slots=True)
