@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tickwright.triggers.cron import cron
     from tickwright.triggers.interval import every
     from tickwright.triggers.one_shot import at
+    from tickwright.triggers.rrule import rrule
 
 _HOMES = {
     "Scheduler": "tickwright.bootstrap",
@@ -35,6 +36,7 @@ _HOMES = {
     "at": "tickwright.triggers.one_shot",
     "cron": "tickwright.triggers.cron",
     "every": "tickwright.triggers.interval",
+    "rrule": "tickwright.triggers.rrule",
     **dict.fromkeys(("SYSTEM", "Scope", "organization", "tenant"), "tickwright.model.scope"),
     **dict.fromkeys(("Cancel", "Discard", "Retry", "Snooze"), "tickwright.model.verdict"),
     **dict.fromkeys(
@@ -80,6 +82,7 @@ __all__ = [
     "cron",
     "every",
     "organization",
+    "rrule",
     "tenant",
 ]
 

@@ -75,6 +75,19 @@ async def test_the_whole_schedule_comes_back(client: httpx.AsyncClient) -> None:
             {},
             "2040-03-25T01:00:00Z",
         ),
+        (
+            {"type": "rrule", "rule": "FREQ=MONTHLY;BYMONTHDAY=-1", "start": "2026-01-31T09:00:00"},
+            {"timezone": "UTC"},
+            "2040-01-31T09:00:00Z",
+        ),
+        (
+            {
+                "type": "rrule",
+                "rule": "DTSTART;TZID=Europe/Berlin:20260131T090000\nRRULE:FREQ=DAILY",
+            },
+            None,
+            "2040-01-03T08:00:00Z",
+        ),
     ],
 )
 async def test_the_shapes_of_triggers(

@@ -38,6 +38,7 @@ NAMES = [
     "cron",
     "every",
     "organization",
+    "rrule",
     "tenant",
 ]
 

@@ -42,6 +42,13 @@ Trigger = Annotated[
             {"type": "interval", "every": "15m"},
             {"type": "one_shot", "at": "2026-03-01T09:00:00Z"},
             {"type": "one_shot", "at": "2026-03-01T09:00:00", "timezone": "Europe/Berlin"},
+            {
+                "type": "rrule",
+                "rule": "FREQ=MONTHLY;BYMONTHDAY=-1",
+                "start": "2026-01-31T09:00:00",
+                "timezone": "Europe/Berlin",
+                "exdates": ["2026-12-31T09:00:00"],
+            },
         ],
     ),
 ]

@@ -19,6 +19,7 @@ MEMBERS = {
     "cron": "tickwright.triggers.cron:Cron",
     "interval": "tickwright.triggers.interval:Interval",
     "one_shot": "tickwright.triggers.one_shot:OneShot",
+    "rrule": "tickwright.triggers.rrule:Rrule",
 }
 
 _GROUP = "tickwright.triggers"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +16,7 @@ from tickwright.model.timestamps import from_rfc3339
 if TYPE_CHECKING:
     from tickwright.service.options import ScheduleOptions
 
-KINDS = "--cron, --every, --at and --trigger"
+KINDS = "--cron, --every, --at, --rrule and --trigger"
 OPTIONS = {"timezone": "tz", "dstGap": "dst-gap", "dstOverlap": "dst-overlap"}
 _PLAIN = ("name", "description", "category", "max_runs", "misfire", "overlap", "overlap_limit")
 
@@ -35,6 +35,16 @@ class Rule:
     at: Annotated[
         str | None,
         typer.Option("--at", help="Once, such as 2030-01-31T09:00:00Z.", show_default=False),
+    ] = None
+    rrule: Annotated[
+        str | None,
+        typer.Option("--rrule", help='Recurrence rule, such as "FREQ=DAILY".', show_default=False),
+    ] = None
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start", help="What --rrule counts from, as shown there.", show_default=False
+        ),
     ] = None
     trigger_json: Annotated[
         str | None,
@@ -57,22 +67,29 @@ class Rule:
 
     def trigger(self) -> JsonObject | None:
         """The trigger these say, if they say one; InvalidInput when they say two."""
-        rules: list[dict[str, Any]] = []
-        if self.cron is not None:
-            rules.append({"type": "cron", "expression": self.cron})
-        if self.every is not None:
-            rules.append({"type": "interval", "every": self.every})
-        if self.at is not None:
-            rules.append({"type": "one_shot", "at": self.at})
-        if self.trigger_json is not None:
-            rules.append(dict(json_object("trigger", self.trigger_json)))
+        rules = self._rules()
         if len(rules) > 1:
             raise InvalidInput("trigger", f"takes only one of {KINDS}")
+        if self.start is not None and self.rrule is None:
+            raise InvalidInput("start", "goes with --rrule only")
         said = {"timezone": self.tz, "dstGap": self.dst_gap, "dstOverlap": self.dst_overlap}
         clock = {name: value for name, value in said.items() if value is not None}
         if clock and self.every is not None:
             raise InvalidInput(OPTIONS[next(iter(clock))], "goes with rules on the clock of a zone")
         return {**rules[0], **clock} if rules else None
+
+    def _rules(self) -> list[JsonObject]:
+        start = {} if self.start is None else {"start": self.start}
+        plain = (
+            (self.cron, {"type": "cron", "expression": self.cron}),
+            (self.every, {"type": "interval", "every": self.every}),
+            (self.at, {"type": "one_shot", "at": self.at}),
+            (self.rrule, {"type": "rrule", "rule": self.rrule, **start}),
+        )
+        rules: list[JsonObject] = [rule for given, rule in plain if given is not None]
+        if self.trigger_json is not None:
+            rules.append(json_object("trigger", self.trigger_json))
+        return rules
 
 
 @dataclass(frozen=True, slots=True)

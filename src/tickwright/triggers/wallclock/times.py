@@ -24,6 +24,31 @@ class DayTimes:
         object.__setattr__(self, "first", tuple(first))
         object.__setattr__(self, "last", tuple(last))
 
+    @property
+    def count(self) -> int:
+        return self.hours.bit_count() * self.minutes.bit_count() * self.seconds.bit_count()
+
+    def nth(self, index: int) -> Time:
+        """The time with this index, counted from 0."""
+        rest, second = divmod(index, self.seconds.bit_count())
+        hour, minute = divmod(rest, self.minutes.bit_count())
+        return (
+            nth_bit(self.hours, hour),
+            nth_bit(self.minutes, minute),
+            nth_bit(self.seconds, second),
+        )
+
+    def count_before(self, hour: int, minute: int, second: int) -> int:
+        """How many of them lie before this time."""
+        found = 0
+        within = True
+        for mask, value in ((self.hours, hour), (self.minutes, minute), (self.seconds, second)):
+            found = found * mask.bit_count()
+            if within:
+                found += (mask & ((1 << value) - 1)).bit_count()
+                within = bool(mask >> value & 1)
+        return found
+
     def since(self, hour: int, minute: int, second: int) -> Time | None:
         """The first of them from this time on."""
         if self.hours >> hour & 1:
@@ -61,3 +86,10 @@ def lowest(mask: int) -> int:
 
 def highest(mask: int) -> int:
     return mask.bit_length() - 1
+
+
+def nth_bit(mask: int, index: int) -> int:
+    """The value of the bit with this index among those that are set, counted from 0."""
+    for _ in range(index):
+        mask &= mask - 1
+    return lowest(mask)
