@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tickwright.triggers.cron import cron
     from tickwright.triggers.interval import every
     from tickwright.triggers.one_shot import at
+    from tickwright.triggers.rrule import rrule
 
 _HOMES = {
     "Scheduler": "tickwright.bootstrap",
@@ -36,6 +37,7 @@ _HOMES = {
     "at": "tickwright.triggers.one_shot",
     "cron": "tickwright.triggers.cron",
     "every": "tickwright.triggers.interval",
+    "rrule": "tickwright.triggers.rrule",
     **dict.fromkeys(("SYSTEM", "Scope", "organization", "tenant"), "tickwright.model.scope"),
     **dict.fromkeys(("Cancel", "Discard", "Retry", "Snooze"), "tickwright.model.verdict"),
     **dict.fromkeys(
@@ -83,6 +85,7 @@ __all__ = [
     "cron",
     "every",
     "organization",
+    "rrule",
     "tenant",
 ]
 

@@ -57,6 +57,53 @@ async def test_the_whole_schedule_comes_back(client: httpx.AsyncClient) -> None:
     assert [created[name] for name in lasts] == [None] * 5
 
 
+@pytest.mark.parametrize(
+    ("trigger", "stored", "first"),
+    [
+        (
+            {"type": "cron", "expression": "0 0 31 * *", "dstGap": "shift", "monthEnd": "clamp"},
+            {"timezone": "UTC"},
+            "2040-01-31T00:00:00Z",
+        ),
+        (
+            {"type": "cron", "expression": "H 9 * * *"},
+            {"timezone": "UTC", "seed": "acme/spread"},
+            "2040-01-02T09:10:00Z",
+        ),
+        ({"type": "interval", "every": "PT1H30M"}, None, "2040-01-02T10:30:00Z"),
+        (
+            {"type": "one_shot", "at": "2040-03-25T02:30:00", "timezone": "Europe/Berlin"},
+            {},
+            "2040-03-25T01:00:00Z",
+        ),
+        (
+            {"type": "rrule", "rule": "FREQ=MONTHLY;BYMONTHDAY=-1", "start": "2026-01-31T09:00:00"},
+            {"timezone": "UTC"},
+            "2040-01-31T09:00:00Z",
+        ),
+        (
+            {
+                "type": "rrule",
+                "rule": "DTSTART;TZID=Europe/Berlin:20260131T090000\nRRULE:FREQ=DAILY",
+            },
+            None,
+            "2040-01-03T08:00:00Z",
+        ),
+    ],
+)
+async def test_the_shapes_of_triggers(
+    client: httpx.AsyncClient,
+    trigger: dict[str, str],
+    stored: dict[str, str] | None,
+    first: str,
+) -> None:
+    body = {"key": "spread", "jobKey": "report", "trigger": trigger}
+    created = (await client.post("/schedules", json=body)).json()
+    assert created["nextRunAt"] == first
+    if stored is not None:
+        assert created["trigger"] == trigger | stored
+
+
 async def test_what_is_left_out_has_its_default(client: httpx.AsyncClient) -> None:
     created = (await client.post("/schedules", json={"jobKey": "report", "trigger": CRON})).json()
 

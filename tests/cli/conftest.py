@@ -51,7 +51,11 @@ class Cli:
 
     def create(self, job: str = "report", *args: str) -> Any:
         """A schedule that happens once a day, unless `args` say something else."""
-        rule = () if {"--cron", "--every", "--at"} & set(args) else ("--every", "1d")
+        rule = (
+            ()
+            if {"--cron", "--every", "--at", "--rrule", "--trigger"} & set(args)
+            else ("--every", "1d")
+        )
         return self.json("schedule", "create", job, *rule, *args)
 
 

@@ -44,6 +44,27 @@ def test_a_single_time(cli: Cli) -> None:
     assert past["nextRunAt"] == "2020-01-01T00:00:00Z"
 
 
+def test_a_single_time_on_the_clock_of_a_zone(cli: Cli) -> None:
+    at = ("report", "--at", "2100-03-28T02:30:00", "--tz", "Europe/Berlin")
+    assert cli.create(*at)["nextRunAt"] == "2100-03-28T01:00:00Z"
+    shifted = cli.create(*at, "--dst-gap", "shift")
+    assert shifted["nextRunAt"] == "2100-03-28T01:30:00Z"
+    assert shifted["trigger"]["at"] == "2100-03-28T02:30:00"
+
+
+def test_a_recurrence_rule(cli: Cli) -> None:
+    rule = ("--rrule", "FREQ=MONTHLY;BYMONTHDAY=-1", "--start", "2100-01-31T09:00:00")
+    made = cli.create("report", *rule, "--tz", "Europe/Berlin")
+    assert made["nextRunAt"] == "2100-01-31T08:00:00Z"
+    assert made["triggerText"].startswith("every month on the last day")
+
+
+def test_a_trigger_as_on_the_wire(cli: Cli) -> None:
+    trigger = '{"type": "cron", "expression": "0 0 31 * *", "monthEnd": "clamp"}'
+    made = cli.create("report", "--trigger", trigger, "--tz", "UTC")
+    assert made["trigger"]["monthEnd"] == "clamp"
+
+
 def test_everything_that_can_be_said(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAIL_URL", "http://127.0.0.1:9")
     target = '{"type": "http", "service": "mail", "endpoint": "/hook"}'
@@ -81,9 +102,17 @@ def test_a_taken_key_is_a_conflict(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "trigger: needs one of --cron, --every and --at"),
+        ((), "trigger: needs one of --cron, --every, --at, --rrule and --trigger"),
         (("--cron", "0 9 * * 1", "--every", "1d"), "trigger: takes only one of"),
-        (("--every", "1d", "--tz", "Europe/Berlin"), "tz: goes with --cron only"),
+        (("--every", "1d", "--tz", "Europe/Berlin"), "tz: goes with rules on the clock of a zone"),
+        (("--every", "1d", "--dst-gap", "skip"), "dst-gap: goes with rules on the clock of a zone"),
+        (("--cron", "0 9 * * 1", "--dst-gap", "x"), "trigger.dstGap: "),
+        (("--cron", "0 9 * * 1", "--dst-overlap", "x"), "trigger.dstOverlap: "),
+        (("--rrule", "FREQ=DAILY"), "trigger.start: "),
+        (("--rrule", "FREQ=NEVER", "--start", "2100-01-31T09:00:00"), "trigger.rule: "),
+        (("--every", "1d", "--start", "2100-01-31T09:00:00"), "start: goes with --rrule only"),
+        (("--trigger", "[]"), "trigger: must be a JSON object"),
+        (("--trigger", "{}"), "trigger.type: "),
         (("--cron", "61 9 * * 1"), "trigger.expression: "),
         (("--cron", ""), "trigger.expression: "),
         (("--cron", "0 9 * * 1", "--tz", "Mars/Olympus"), "trigger.timezone: "),

@@ -39,6 +39,7 @@ NAMES = [
     "cron",
     "every",
     "organization",
+    "rrule",
     "tenant",
 ]
 

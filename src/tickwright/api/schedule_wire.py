@@ -40,8 +40,17 @@ Trigger = Annotated[
         description="When it happens: an object whose `type` says which kind of rule it is.",
         examples=[
             {"type": "cron", "expression": "0 9 * * 1-5", "timezone": "Europe/Berlin"},
+            {"type": "cron", "expression": "H 2 31 * *", "dstGap": "shift", "monthEnd": "clamp"},
             {"type": "interval", "every": "15m"},
             {"type": "one_shot", "at": "2026-03-01T09:00:00Z"},
+            {"type": "one_shot", "at": "2026-03-01T09:00:00", "timezone": "Europe/Berlin"},
+            {
+                "type": "rrule",
+                "rule": "FREQ=MONTHLY;BYMONTHDAY=-1",
+                "start": "2026-01-31T09:00:00",
+                "timezone": "Europe/Berlin",
+                "exdates": ["2026-12-31T09:00:00"],
+            },
         ],
     ),
 ]

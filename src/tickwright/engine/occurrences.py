@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from uuid import UUID
@@ -16,7 +16,7 @@ from uuid import UUID
 from tickwright.model.plan import OpenTimes
 from tickwright.model.timing import OnClosed, OutsideWindow, Timing
 from tickwright.triggers.base import Trigger
-from tickwright.triggers.wallclock.zones import clock_change, offset_of, zone_of
+from tickwright.triggers.wallclock.zones import instants_of, zone_of
 
 MOST_DAYS = 31
 """Days within which an occurrence on a closed day is moved, or else skipped."""
@@ -213,12 +213,7 @@ def _reading(timing: Timing, moment: datetime) -> datetime:
 
 def _moment(timing: Timing, reading: datetime) -> datetime:
     """When the clock shows that first; a time that does not exist is the end of its gap."""
-    zone = zone_of(timing.timezone, "timezone")
-    reading = reading.replace(fold=0)
-    change = clock_change(zone, reading)
-    if change is not None and change.after > change.before:
-        return change.instant
-    return (reading - offset_of(zone, reading)).replace(tzinfo=UTC)
+    return instants_of(zone_of(timing.timezone, "timezone"), reading)[0]
 
 
 def _fraction(schedule_id: UUID, nominal: datetime) -> float:

@@ -20,8 +20,8 @@ from tickwright.model.json import JsonObject
 from tickwright.model.schedule import Cursor, Schedule, ScheduleStatus
 from tickwright.model.scope import Scope
 from tickwright.model.states import check_schedule_transition
-from tickwright.model.timestamps import from_rfc3339
 from tickwright.service.layers import (
+    FILLED_IN,
     overridden,
     registered_layer,
     same_rule,
@@ -72,7 +72,8 @@ def register(current: Schedule | None, wanted: Declaration, who: Who) -> Edit | 
     if current is None:
         return _first(wanted, who, "register")
     before = current.registered.get("trigger", {}).get("trigger", {})
-    trigger = _anchored(before, wanted.trigger, wanted.wishes.get("starts_at"), who.now)
+    start = wanted.wishes.get("starts_at") or who.now
+    trigger = _anchored(before, wanted.trigger, start, _seed(wanted.scope, wanted.key))
     layer = registered_layer(trigger, wanted.wishes, _target(wanted))
     after = with_layers(_described(current, wanted.wishes), layer, current.override)
     after = replace(after, job_key=wanted.job_key)
@@ -90,8 +91,8 @@ def update(
     if before.status is ScheduleStatus.CANCELLED:
         raise NotPossible("a cancelled schedule cannot be changed; create a new one")
     if trigger is not None:
-        start = wishes.get("starts_at", before.starts_at)
-        trigger = _anchored(before.trigger, trigger, start, who.now)
+        start = wishes.get("starts_at", before.starts_at) or who.now
+        trigger = _anchored(before.trigger, trigger, start, _seed(before.scope, before.key))
     layer = overridden(before, wishes, trigger)
     after = with_layers(_described(before, wishes), before.registered, layer)
     _check_bounds(after)
@@ -149,7 +150,8 @@ def check_version(current: Schedule | None, expected: int | None) -> None:
 
 
 def _first(wanted: Declaration, who: Who, action: str) -> Edit:
-    trigger = _anchored({}, wanted.trigger, wanted.wishes.get("starts_at"), who.now)
+    start = wanted.wishes.get("starts_at") or who.now
+    trigger = _anchored({}, wanted.trigger, start, _seed(wanted.scope, wanted.key))
     layer = registered_layer(trigger, wanted.wishes, _target(wanted))
     blank = Schedule(
         id=new_id(),
@@ -190,17 +192,20 @@ def _target(wanted: Declaration) -> dict[str, Any]:
     return dict(given) if given is not None else {"type": "handler", "name": wanted.job_key}
 
 
-def _anchored(
-    before: JsonObject, given: Trigger, starts_at: datetime | None, now: datetime
-) -> Trigger:
+def _anchored(before: JsonObject, given: Trigger, start: datetime, seed: str) -> Trigger:
     """`given`, counting from the schedule's start, in whole seconds as its keys are.
 
-    The same interval given again keeps its anchor, so that no restart and no form shifts it.
+    The same rule given again keeps what was filled in, so that no restart and no form shifts it.
     """
     rule = given.to_json()
-    if same_rule(before, rule) and rule.get("anchor") is None:
+    if same_rule(before, rule) and all(rule.get(name) is None for name in FILLED_IN):
         return trigger_from_json(before)
-    return given.anchored((starts_at or now).replace(microsecond=0))
+    return given.anchored(start.replace(microsecond=0), seed)
+
+
+def _seed(scope: Scope, key: str) -> str:
+    """What a rule spreads by: it outlives deletion, and differs from tenant to tenant."""
+    return f"{scope.key}/{key}"
 
 
 def _described(schedule: Schedule, wishes: Wishes) -> Schedule:
@@ -229,7 +234,7 @@ def _reconsidered(before: Schedule, after: Schedule, who: Who, past: Past = "ref
 def _has_another_rule(before: Schedule, after: Schedule) -> bool:
     return (
         not same_rule(before.trigger, after.trigger)
-        or before.trigger.get("anchor") != after.trigger.get("anchor")
+        or any(before.trigger.get(name) != after.trigger.get(name) for name in FILLED_IN)
         or (before.starts_at, before.ends_at) != (after.starts_at, after.ends_at)
         or before.timing != after.timing
         or before.cursor.parked is not None
@@ -303,10 +308,9 @@ def _armed(
 
 def _never(trigger: Trigger, schedule: Schedule) -> str:
     if not trigger.recurring:
-        at = from_rfc3339("trigger.at", trigger.to_json().get("at"))
         bounds = schedule.starts_at or schedule.ends_at
         return (
-            f"its only time, {at:%Y-%m-%d %H:%M:%S} UTC, lies "
+            f"its only time ({trigger.describe()}) lies "
             f"{'outside its bounds' if bounds else 'in the past; use past=run_now to run it now'}"
         )
     return "it has no occurrence between now and its end"

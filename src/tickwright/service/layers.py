@@ -67,6 +67,10 @@ def overridden(schedule: Schedule, wishes: Wishes, trigger: Trigger | None) -> d
     return layer
 
 
+FILLED_IN = ("anchor", "seed")
+"""What a trigger takes from its schedule when it is given none."""
+
+
 def in_force(registered: Layer, override: Layer) -> dict[str, dict[str, Any]]:
     return {group: dict(override.get(group) or registered.get(group) or {}) for group in GROUPS}
 
@@ -115,12 +119,12 @@ def wants_enabled(registered: Layer, override: Layer) -> bool:
 
 
 def same_rule(one: JsonObject, other: JsonObject) -> bool:
-    """Whether two triggers differ at most in the anchor that was filled in for one of them."""
-    return _unanchored(one) == _unanchored(other)
+    """Whether two triggers differ at most in what was filled in for one of them."""
+    return _as_given(one) == _as_given(other)
 
 
-def _unanchored(trigger: JsonObject) -> dict[str, Any]:
-    return {name: value for name, value in trigger.items() if name != "anchor"}
+def _as_given(trigger: JsonObject) -> dict[str, Any]:
+    return {name: value for name, value in trigger.items() if name not in FILLED_IN}
 
 
 def _plain(value: Any) -> Any:

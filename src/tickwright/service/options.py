@@ -23,7 +23,6 @@ MAX_NAME = 255
 MAX_DESCRIPTION = 2000
 MAX_SOURCE = 100
 MAX_LINE = 100
-WALL_CLOCK = ("cron",)
 _KEY = re.compile(r"[A-Za-z0-9_.:@-][A-Za-z0-9_.:@ -]*")
 E = TypeVar("E", bound=StrEnum)
 Check = Callable[[str, Any], Any]
@@ -107,9 +106,7 @@ def check_request_key(text: object) -> str | None:
 def check_trigger(trigger: Trigger | JsonObject, default_timezone: str = "UTC") -> Trigger:
     """The trigger; a wall-clock rule that names no zone gets the default one."""
     if isinstance(trigger, Mapping):
-        if trigger.get("type") in WALL_CLOCK and "timezone" not in trigger:
-            trigger = {**trigger, "timezone": default_timezone}
-        return trigger_from_json(trigger)
+        return trigger_from_json(trigger, default_timezone)
     if isinstance(trigger, Trigger):
         return trigger
     raise InvalidInput("trigger", "must be a trigger, such as cron('0 9 * * 1')")

@@ -19,13 +19,18 @@ MEMBERS = {
     "cron": "tickwright.triggers.cron:Cron",
     "interval": "tickwright.triggers.interval:Interval",
     "one_shot": "tickwright.triggers.one_shot:OneShot",
+    "rrule": "tickwright.triggers.rrule:Rrule",
 }
 
 _GROUP = "tickwright.triggers"
 
 
-def trigger_from_json(data: Mapping[str, Any]) -> Trigger:
-    """The trigger that a wire shape describes; `InvalidInput` names the field that is wrong."""
+def trigger_from_json(data: Mapping[str, Any], default_timezone: str | None = None) -> Trigger:
+    """The trigger that a wire shape describes; `InvalidInput` names the field that is wrong.
+
+    A member that follows a wall clock has a `lacks_zone(data)` that says whether the shape names
+    none; it then follows that of `default_timezone`.
+    """
     if not isinstance(data, Mapping):
         raise InvalidInput("trigger", f"must be an object, not {quoted(data)}")
     if "type" not in data:
@@ -33,7 +38,11 @@ def trigger_from_json(data: Mapping[str, Any]) -> Trigger:
     kind = data["type"]
     if not isinstance(kind, str):
         raise InvalidInput("trigger.type", f"must be a string, not {quoted(kind)}")
-    return _member(kind).from_json(data)
+    member = _member(kind)
+    lacks_zone = getattr(member, "lacks_zone", None)
+    if default_timezone is not None and lacks_zone is not None and lacks_zone(data):
+        data = {**data, "timezone": default_timezone}
+    return member.from_json(data)
 
 
 def known_kinds() -> tuple[str, ...]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 from tickwright.model.errors import InvalidInput, TickwrightError
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class TriggerError(TickwrightError):
@@ -44,11 +47,21 @@ class Trigger(Protocol):
         """
         ...
 
-    def anchored(self, moment: datetime) -> Self:
-        """The same trigger, counting from `moment` if it counts from somewhere and has no anchor.
+    def previous_before(self, moment: datetime) -> datetime | None:
+        """The last nominal instant strictly before `moment`, in UTC; None if there was none.
 
-        Called once, when a schedule is created or given a new trigger; the result is what is
-        stored. Triggers that need no anchor, or have one, return themselves.
+        It sees the instants that `next_after` sees: from any of them each leads to the other's
+        neighbour. The same promises hold, turned around.
+        """
+        ...
+
+    def anchored(self, moment: datetime, seed: str = "") -> Self:
+        """The same trigger with everything filled in that it takes from its schedule.
+
+        It counts from `moment` if it counts from somewhere and has no anchor, and draws what it
+        spreads from `seed`, the schedule's identity, if it has no seed. Called once, when a
+        schedule is created or given a new trigger; the result is what is stored, and needs to
+        know nothing of its schedule. Triggers that lack nothing return themselves.
         """
         ...
 
@@ -88,6 +101,8 @@ def check_fields(
                 f"trigger.{quoted(str(name))[1:-1]}",
                 f"is not a field of a {kind} trigger (it has {', '.join(known)})",
             )
+        if data[name] is None:
+            raise InvalidInput(f"trigger.{name}", "must not be null; leave it out instead")
     for name in ("type", *required):
         if name not in data:
             raise InvalidInput(f"trigger.{name}", f"is missing; a {kind} trigger needs it")
@@ -100,3 +115,17 @@ def text_of(value: object, field: str) -> str:
     if not isinstance(value, str):
         raise InvalidInput(field, f"must be a string, not {quoted(value)}")
     return value
+
+
+def flag_of(value: object, field: str) -> bool:
+    """`value` if it is true or false."""
+    if not isinstance(value, bool):
+        raise InvalidInput(field, f"must be true or false, not {quoted(value)}")
+    return value
+
+
+def choice_of(kind: type[Choice], value: object, field: str) -> Choice:
+    """The one of these words that `value` is."""
+    if not isinstance(value, str) or value not in tuple(kind):
+        raise InvalidInput(field, f"must be one of {', '.join(kind)}, not {quoted(value)}")
+    return kind(value)

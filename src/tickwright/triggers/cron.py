@@ -3,46 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, ClassVar, Self
-from zoneinfo import ZoneInfo
+from typing import Any, ClassVar, NamedTuple, Self, TypedDict, Unpack
 
 from tickwright.model.errors import InvalidInput
-from tickwright.triggers.base import TriggerError, check_fields, text_of
-from tickwright.triggers.wallclock.cron_rule import CronRule
-from tickwright.triggers.wallclock.cron_text import EXPRESSION, explain_cron, parse_cron
-from tickwright.triggers.wallclock.zones import ClockChange, clock_change, offset_of, zone_of
+from tickwright.triggers.base import (
+    TriggerError,
+    check_fields,
+    choice_of,
+    flag_of,
+    quoted,
+    text_of,
+)
+from tickwright.triggers.wallclock.clock import DstGap, DstOverlap, Readings, WallClock
+from tickwright.triggers.wallclock.cron_fields import EXPRESSION
+from tickwright.triggers.wallclock.cron_text import MonthEnd, explain_cron, parse_cron, spreads
+from tickwright.triggers.wallclock.options import clock_words, dst_options
+from tickwright.triggers.wallclock.zones import zone_of
 
 TIMEZONE = "trigger.timezone"
+DAY_AND = "trigger.dayAnd"
+MONTH_END = "trigger.monthEnd"
+SEED = "trigger.seed"
 
-_LONGEST_GAP = timedelta(hours=3)
-_SECOND = timedelta(seconds=1)
-
-# One that always falls into a gap does so once or twice a year; 50 years without a match is never.
-_MOST_GAPS = 100
-
-# From here on every moment can be read on the clock of every zone.
-_EARLIEST = datetime(1, 1, 3, tzinfo=UTC)
+_MAX_SEED = 1000
 
 # Beyond the changes a zone's history lists, when only its present rules count.
 _FAR_AHEAD = datetime(2100, 1, 1, tzinfo=UTC)
 
 
-def cron(expression: str, *, tz: str = "UTC") -> Cron:
-    """By a cron expression of 5 fields, or 6 with the second first, on the clock of a zone."""
-    return Cron(expression, tz)
+class CronOptions(TypedDict, total=False):
+    """The optional words of a cron rule; see `Cron`."""
+
+    dst_gap: DstGap | str | None
+    dst_overlap: DstOverlap | str | None
+    day_and: bool
+    month_end: MonthEnd | str
+    seed: str | None
+
+
+def cron(expression: str, *, tz: str = "UTC", **options: Unpack[CronOptions]) -> Cron:
+    """By a cron expression of 5 fields, or 6 with the second first, on the clock of a zone.
+
+    `dst_gap` (`after`, `shift`, `skip`) says what becomes of times that a clock change leaves
+    out, `dst_overlap` (`first`, `last`, `both`) which of two passes counts; without them fixed
+    times run after the gap and in the first pass, and all others in real time. With `day_and` both
+    day fields must match. `month_end="clamp"` moves days that a month lacks to its last. `H` draws
+    values from `seed`, or from the schedule when there is none.
+    """
+    return Cron(expression, tz, **options)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
 class Cron:
     """Happens whenever the clock of a zone shows a matching time.
 
-    Clock changes follow Debian's cron. A fixed-time expression, whose minute and hour do not
-    start with `*` and whose second is one value, happens once at the end of a gap that swallowed
-    it, and in the first pass only of an hour that comes twice. Any other runs in real time. A gap
-    of more than three hours is no clock change but a day that did not exist.
+    Clock changes follow Debian's cron where no option says otherwise. A fixed-time expression,
+    whose minute and hour do not start with `*` and whose second is one value, happens once at the
+    end of a gap that swallowed it, and in the first pass only of an hour that comes twice. Any
+    other runs in real time. A gap of more than three hours is no clock change but a day that did
+    not exist.
     """
 
     kind: ClassVar[str] = "cron"
@@ -50,97 +72,150 @@ class Cron:
 
     expression: str
     timezone: str = "UTC"
-    _rule: CronRule = field(init=False, repr=False, compare=False)
-    _zone: ZoneInfo = field(init=False, repr=False, compare=False)
+    dst_gap: DstGap | None = None
+    dst_overlap: DstOverlap | None = None
+    day_and: bool = False
+    month_end: MonthEnd = MonthEnd.SKIP
+    seed: str | None = None
+    _found: _Resolved = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        expression = text_of(self.expression, EXPRESSION)
-        rule, zone = _resolved(expression, text_of(self.timezone, TIMEZONE))
-        object.__setattr__(self, "expression", " ".join(expression.split()))
-        object.__setattr__(self, "_rule", rule)
-        object.__setattr__(self, "_zone", zone)
+        gap, overlap = dst_options(self.dst_gap, self.dst_overlap)
+        fields = _Fields(
+            expression=" ".join(text_of(self.expression, EXPRESSION).split()),
+            timezone=text_of(self.timezone, TIMEZONE),
+            dst_gap=gap,
+            dst_overlap=overlap,
+            day_and=flag_of(self.day_and, DAY_AND),
+            month_end=choice_of(MonthEnd, self.month_end, MONTH_END),
+            seed=_seed(self.seed),
+        )
+        found = _resolved(fields._replace(expression=self.expression))
+        if fields.seed is not None and not found.spreads:
+            raise InvalidInput(SEED, "goes with H in the expression only")
+        for name, value in fields._asdict().items():
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "_found", found)
 
     def next_after(self, moment: datetime) -> datetime | None:
-        if moment.tzinfo is None:
-            raise TypeError("moment must be an aware datetime")
-        try:
-            found = _next_instant(self._rule, self._zone, moment)
-        except OverflowError:
-            return self.next_after(_EARLIEST) if moment < _EARLIEST else None
+        found = self._clock().next_after(self._found.rule, moment)
         if found is not None and found <= moment:
             raise TriggerError(
                 f"{self.expression!r} in {self.timezone} came out at {found}, not after {moment}"
             )
         return found
 
-    def anchored(self, moment: datetime) -> Self:
-        return self
+    def previous_before(self, moment: datetime) -> datetime | None:
+        found = self._clock().previous_before(self._found.rule, moment)
+        if found is not None and found >= moment:
+            raise TriggerError(
+                f"{self.expression!r} in {self.timezone} came out at {found}, not before {moment}"
+            )
+        return found
+
+    def _clock(self) -> WallClock:
+        if self._found.spreads and self.seed is None:
+            raise TriggerError("H has no value without a seed: anchor the rule first")
+        return self._found.clock
+
+    def anchored(self, moment: datetime, seed: str = "") -> Self:
+        if self.seed is not None or not self._found.spreads:
+            return self
+        return replace(self, seed=seed)
 
     def to_json(self) -> dict[str, Any]:
-        return {"type": self.kind, "expression": self.expression, "timezone": self.timezone}
+        data: dict[str, Any] = {
+            "type": self.kind,
+            "expression": self.expression,
+            "timezone": self.timezone,
+        }
+        if self.dst_gap is not None:
+            data["dstGap"] = self.dst_gap.value
+        if self.dst_overlap is not None:
+            data["dstOverlap"] = self.dst_overlap.value
+        if self.day_and:
+            data["dayAnd"] = True
+        if self.month_end is not MonthEnd.SKIP:
+            data["monthEnd"] = self.month_end.value
+        if self.seed is not None:
+            data["seed"] = self.seed
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        check_fields(data, cls.kind, required=("expression",), optional=("timezone",))
-        return cls(data["expression"], data.get("timezone", "UTC"))
+        check_fields(
+            data,
+            cls.kind,
+            required=("expression",),
+            optional=("timezone", "dstGap", "dstOverlap", "dayAnd", "monthEnd", "seed"),
+        )
+        return cls(
+            data["expression"],
+            data.get("timezone", "UTC"),
+            data.get("dstGap"),
+            data.get("dstOverlap"),
+            data.get("dayAnd", False),
+            data.get("monthEnd", MonthEnd.SKIP),
+            data.get("seed"),
+        )
+
+    @classmethod
+    def lacks_zone(cls, data: Mapping[str, Any]) -> bool:
+        return "timezone" not in data
 
     def describe(self) -> str:
-        return f"{explain_cron(self.expression)} ({self.timezone})"
+        if self._found.spreads and self.seed is None:
+            words = f"By {self.expression} with each H spread by schedule"
+        else:
+            words = explain_cron(self.expression, self.day_and, self.seed)
+        if self.month_end is MonthEnd.CLAMP:
+            words += ", or on the last day of a shorter month"
+        return f"{words} ({self.timezone}{clock_words(self.dst_gap, self.dst_overlap)})"
+
+
+class _Fields(NamedTuple):
+    """What a rule is made of, read."""
+
+    expression: str
+    timezone: str
+    dst_gap: DstGap | None
+    dst_overlap: DstOverlap | None
+    day_and: bool
+    month_end: MonthEnd
+    seed: str | None
+
+
+class _Resolved(NamedTuple):
+    """What the fields of a rule come to."""
+
+    rule: Readings
+    clock: WallClock
+    spreads: bool
 
 
 @lru_cache(maxsize=16_384)
-def _resolved(expression: str, timezone: str) -> tuple[CronRule, ZoneInfo]:
-    rule = parse_cron(expression)
-    zone = zone_of(timezone, TIMEZONE)
-    if _next_instant(rule, zone, _FAR_AHEAD) is None:
+def _resolved(given: _Fields) -> _Resolved:
+    clamp = given.month_end is MonthEnd.CLAMP
+    rule = parse_cron(given.expression, day_and=given.day_and, clamp=clamp, seed=given.seed)
+    clock = WallClock(
+        zone_of(given.timezone, TIMEZONE),
+        given.dst_gap or (DstGap.AFTER if rule.fixed_time else DstGap.SKIP),
+        given.dst_overlap or (DstOverlap.FIRST if rule.fixed_time else DstOverlap.BOTH),
+    )
+    if clock.next_after(rule, _FAR_AHEAD) is None:
         raise InvalidInput(
-            EXPRESSION, f"never happens in {timezone}: the clock always skips the times it names"
+            EXPRESSION,
+            f"never happens in {given.timezone}: the clock always skips the times it names",
         )
-    return rule, zone
+    return _Resolved(rule, clock, spreads(given.expression))
 
 
-def _next_instant(rule: CronRule, zone: ZoneInfo, moment: datetime) -> datetime | None:
-    local = moment.astimezone(zone)
-    reading = local.replace(tzinfo=None, fold=0, microsecond=0)
-    start = reading + _SECOND
-    repeat = clock_change(zone, reading)
-    if repeat is not None and (local.fold == 1 or not rule.fixed_time):
-        if not rule.fixed_time:
-            found = _within_repeat(rule, repeat, start, second_pass=local.fold == 1)
-            if found is not None:
-                return found
-        start = repeat.reading_before
-    return _first_resolved(rule, zone, start)
-
-
-def _within_repeat(
-    rule: CronRule, repeat: ClockChange, start: datetime, *, second_pass: bool
-) -> datetime | None:
-    """The next match while the clock shows times that come twice, from `start` in this pass."""
-    passes = [(start, repeat.after)]
-    if not second_pass:
-        passes = [(start, repeat.before), (repeat.reading_after, repeat.after)]
-    for begin, offset in passes:
-        match = rule.at_or_after(begin)
-        if match is not None and match < repeat.reading_before:
-            return _utc(match, offset)
-    return None
-
-
-def _first_resolved(rule: CronRule, zone: ZoneInfo, start: datetime) -> datetime | None:
-    """The instant of the first match from the reading `start` on that has one."""
-    for _ in range(_MOST_GAPS):
-        match = rule.at_or_after(start)
-        if match is None:
-            return None
-        change = clock_change(zone, match)
-        if change is None or change.after < change.before:
-            return _utc(match, offset_of(zone, match))
-        if rule.fixed_time and change.jump <= _LONGEST_GAP:
-            return change.instant
-        start = change.reading_after
-    return None
-
-
-def _utc(reading: datetime, offset: timedelta) -> datetime:
-    return (reading - offset).replace(tzinfo=UTC)
+def _seed(value: object) -> str | None:
+    if value is None:
+        return None
+    text = text_of(value, SEED)
+    if len(text) > _MAX_SEED or not text.isprintable():
+        raise InvalidInput(
+            SEED, f"must be at most {_MAX_SEED} printable characters, not {quoted(text)}"
+        )
+    return text

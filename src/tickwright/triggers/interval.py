@@ -21,6 +21,7 @@ ANCHOR = "trigger.anchor"
 
 SHORTEST = timedelta(seconds=1)
 LONGEST = timedelta(days=3653)
+_TICK = timedelta(microseconds=1)
 
 _UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 
@@ -48,17 +49,27 @@ class Interval:
             object.__setattr__(self, "anchor", aware(ANCHOR, self.anchor))
 
     def next_after(self, moment: datetime) -> datetime | None:
-        if self.anchor is None:
-            raise TriggerError("an interval without an anchor has no instants: anchor it first")
-        if moment < self.anchor:
-            return self.anchor
-        steps = (moment - self.anchor) // self.every + 1
+        anchor = self._anchor()
+        if moment < anchor:
+            return anchor
+        steps = (moment - anchor) // self.every + 1
         try:
-            return self.anchor + steps * self.every
+            return anchor + steps * self.every
         except OverflowError:
             return None
 
-    def anchored(self, moment: datetime) -> Self:
+    def previous_before(self, moment: datetime) -> datetime | None:
+        anchor = self._anchor()
+        if moment <= anchor:
+            return None
+        return anchor + (moment - anchor - _TICK) // self.every * self.every
+
+    def _anchor(self) -> datetime:
+        if self.anchor is None:
+            raise TriggerError("an interval without an anchor has no instants: anchor it first")
+        return self.anchor
+
+    def anchored(self, moment: datetime, seed: str = "") -> Self:
         return self if self.anchor is not None else replace(self, anchor=moment)
 
     def to_json(self) -> dict[str, Any]:

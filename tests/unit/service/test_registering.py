@@ -64,6 +64,18 @@ def test_another_interval_counts_from_its_registration() -> None:
     assert again.next_run_at == WHOLE + 2.5 * HOUR
 
 
+def test_a_spread_rule_keeps_its_time_and_differs_from_schedule_to_schedule() -> None:
+    first = registered(None, cron("H H * * *"), NOW)
+    assert first.trigger["seed"] == "acme/nightly"
+    again = registered(first, cron("H H * * *"), LATER)
+    assert again is first
+    other = registered(None, cron("H H * * *"), NOW, key="hourly")
+    assert other.next_run_at != first.next_run_at
+    given = registered(first, cron("H H * * *", seed="mine"), LATER)
+    assert given.trigger["seed"] == "mine"
+    assert given.next_run_at != first.next_run_at
+
+
 def test_an_anchor_that_is_given_wins() -> None:
     first = registered(None, HOURLY, NOW)
     again = registered(first, every("1h", anchor=WHOLE + MINUTE), LATER)

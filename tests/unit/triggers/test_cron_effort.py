@@ -75,19 +75,23 @@ def test_reading_and_stepping_are_cheap(expression: str, zone: str) -> None:
     for days in (0, 28, 235, 240, 20_000):
         moment = MOMENT + timedelta(days=days)
         assert calls_during(lambda at=moment: trigger.next_after(at)) < CALLS_TO_STEP  # type: ignore[misc]
+        assert calls_during(lambda at=moment: trigger.previous_before(at)) < CALLS_TO_STEP  # type: ignore[misc]
 
 
 class Backwards:
     """A rule that goes wrong."""
 
-    fixed_time = True
-
     def at_or_after(self, start: datetime) -> datetime:
         return start - timedelta(days=1)
+
+    def at_or_before(self, start: datetime) -> datetime:
+        return start + timedelta(days=1)
 
 
 def test_an_answer_that_is_not_later_is_an_error_instead_of_a_loop() -> None:
     trigger = cron("0 9 * * *")
-    object.__setattr__(trigger, "_rule", Backwards())
+    object.__setattr__(trigger, "_found", trigger._found._replace(rule=Backwards()))
     with pytest.raises(TriggerError, match="not after"):
         trigger.next_after(MOMENT)
+    with pytest.raises(TriggerError, match="not before"):
+        trigger.previous_before(MOMENT)

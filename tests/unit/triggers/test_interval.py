@@ -29,6 +29,12 @@ SECOND = timedelta(seconds=1)
         ("1.5h", timedelta(minutes=90)),
         ("0.5m", timedelta(seconds=30)),
         ("3653d", timedelta(days=3653)),
+        ("PT15M", timedelta(minutes=15)),
+        ("PT1H30M", timedelta(minutes=90)),
+        ("P1D", timedelta(days=1)),
+        ("P2W", timedelta(days=14)),
+        ("P1DT12H", timedelta(hours=36)),
+        ("PT1.5H", timedelta(minutes=90)),
     ],
 )
 def test_an_interval_is_read(text: str, duration: timedelta) -> None:
@@ -52,6 +58,15 @@ def test_its_anchor_is_its_first_instant() -> None:
     assert trigger.next_after(ANCHOR) == ANCHOR + timedelta(hours=2)
 
 
+def test_it_walks_back_to_its_anchor() -> None:
+    trigger = every("15m", anchor=ANCHOR)
+    assert trigger.previous_before(ANCHOR + timedelta(minutes=37)) == ANCHOR + timedelta(minutes=30)
+    assert trigger.previous_before(ANCHOR + timedelta(minutes=30)) == ANCHOR + timedelta(minutes=15)
+    assert trigger.previous_before(ANCHOR + timedelta(microseconds=1)) == ANCHOR
+    assert trigger.previous_before(ANCHOR) is None
+    assert trigger.previous_before(ANCHOR - timedelta(days=1)) is None
+
+
 def test_a_day_is_86400_seconds_when_the_clocks_change() -> None:
     evening = datetime(2026, 3, 28, 20, 0, tzinfo=timezone(timedelta(hours=1)))
     trigger = every("1d", anchor=evening)
@@ -67,6 +82,8 @@ def test_it_is_anchored_once() -> None:
 def test_without_an_anchor_it_has_no_instants() -> None:
     with pytest.raises(TriggerError, match="anchor"):
         every("15m").next_after(ANCHOR)
+    with pytest.raises(TriggerError, match="anchor"):
+        every("15m").previous_before(ANCHOR)
 
 
 def test_it_ends_with_the_calendar_instead_of_overflowing() -> None:
@@ -115,7 +132,21 @@ BAD_INTERVALS = [
     "0x10s",
     "infs",
     "nans",
-    "PT15M",
+    "P",
+    "PT",
+    "P1DT",
+    "pt15m",
+    "PT15",
+    "P15",
+    "P1H",
+    "PT1D",
+    "-PT15M",
+    "PT1M1H",
+    "PT0S",
+    "P1M",
+    "P1Y",
+    "P1Y2M3D",
+    "P1YT1H",
     "3654d",
     "10000w",
     "3652d24h1s",
@@ -137,6 +168,16 @@ def test_a_bad_interval_is_refused(text: str) -> None:
             attempt(text)
         assert refusal.value.field == "trigger.every"
         assert len(refusal.value.reason) < 200
+
+
+@pytest.mark.parametrize("text", ["P1M", "P1Y", "P1Y2M3D", "P3M1D", "P0Y1D", "P1W2M"])
+def test_months_and_years_are_refused_for_what_they_are(text: str) -> None:
+    with pytest.raises(InvalidInput, match="months or years"):
+        every(text)
+
+
+def test_an_iso_duration_is_kept_as_what_it_means() -> None:
+    assert every("PT90M").to_json() == {"type": "interval", "every": "1h30m"}
 
 
 @pytest.mark.parametrize("value", [None, 15, 15.0, True, [], {}, b"15m", timedelta(minutes=15)])

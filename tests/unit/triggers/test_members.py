@@ -19,6 +19,7 @@ from tickwright.triggers import Trigger, TriggerError, known_kinds, trigger_from
 from tickwright.triggers.cron import cron
 from tickwright.triggers.interval import every
 from tickwright.triggers.one_shot import at
+from tickwright.triggers.rrule import rrule
 
 MOMENT = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -33,6 +34,19 @@ WIRE = [
         every("90m", anchor=MOMENT),
     ),
     ({"type": "one_shot", "at": "2026-03-01T00:00:00Z"}, at(MOMENT)),
+    (
+        {
+            "type": "rrule",
+            "rule": "FREQ=MONTHLY;BYMONTHDAY=-1",
+            "start": "2026-01-31T09:00:00",
+            "timezone": "Europe/Berlin",
+        },
+        rrule(
+            "FREQ=MONTHLY;BYMONTHDAY=-1",
+            start=datetime.fromisoformat("2026-01-31T09:00"),
+            tz="Europe/Berlin",
+        ),
+    ),
 ]
 
 
@@ -87,6 +101,8 @@ def test_triggers_without_anchor_anchor_to_themselves() -> None:
         ({"type": "interval", "every": "1h", "anchor": None}, "trigger.anchor"),
         ({"type": "interval", "every": "1h", "anchor": "yesterday"}, "trigger.anchor"),
         ({"type": "interval", "every": "1h", "anchor": "2026-03-01T00:00:00"}, "trigger.anchor"),
+        ({"type": "rrule"}, "trigger.rule"),
+        ({"type": "rrule", "rule": "FREQ=DAILY"}, "trigger.start"),
         ({"type": "one_shot"}, "trigger.at"),
         ({"type": "one_shot", "at": "2026-03-01T00:00:00Z", "every": "1h"}, "trigger.every"),
         (None, "trigger"),
@@ -110,7 +126,7 @@ def test_an_unknown_field_is_named_safely() -> None:
 
 
 def test_an_unknown_type_is_told_the_known_ones() -> None:
-    with pytest.raises(InvalidInput, match="cron, interval, one_shot"):
+    with pytest.raises(InvalidInput, match="cron, interval, one_shot, rrule"):
         trigger_from_json({"type": "moonphase"})
 
 
@@ -154,7 +170,7 @@ def test_an_outside_member_is_found_by_its_entry_point(installed: Path) -> None:
     (installed / "moonphase_outside.py").write_text(OUTSIDE)
     assert entry_points(group="tickwright.triggers", name="moonphase")
     assert type(trigger_from_json({"type": "moonphase"})).__name__ == "Moonphase"
-    assert known_kinds() == ("cron", "interval", "one_shot", "moonphase")
+    assert known_kinds() == ("cron", "interval", "one_shot", "rrule", "moonphase")
 
 
 def test_an_outside_member_that_cannot_be_loaded_is_not_the_callers_fault(installed: Path) -> None:
@@ -166,7 +182,7 @@ def test_an_outside_member_that_cannot_be_loaded_is_not_the_callers_fault(instal
 def test_an_outside_member_cannot_replace_one_of_ours(installed: Path) -> None:
     install(installed, "cron", "no_such_module:Cron")
     assert trigger_from_json({"type": "cron", "expression": "@daily"}) == cron("@daily")
-    assert known_kinds() == ("cron", "interval", "one_shot")
+    assert known_kinds() == ("cron", "interval", "one_shot", "rrule")
 
 
 def test_importing_the_room_imports_no_member() -> None:

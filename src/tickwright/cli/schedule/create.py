@@ -8,7 +8,7 @@ import typer
 
 from tickwright.cli.command import command
 from tickwright.cli.options import Json, Place
-from tickwright.cli.schedule.wishes import Details, Rule
+from tickwright.cli.schedule.wishes import KINDS, Details, Rule
 from tickwright.model.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ def create(  # noqa: PLR0913 - every option is a parameter
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Create a schedule that runs JOB when --cron, --every or --at says."""
+    """Create a schedule that runs JOB when its rule says."""
     from tickwright.cli.schedule.detail import show_after
 
     trigger, options = rule.trigger(), details.options()
     if trigger is None:
-        raise InvalidInput("trigger", "needs one of --cron, --every and --at")
+        raise InvalidInput("trigger", f"needs one of {KINDS}")
     if paused:
         options["enabled"] = False
 

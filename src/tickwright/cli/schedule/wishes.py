@@ -17,6 +17,8 @@ from tickwright.model.timing import OnClosed, OutsideWindow
 if TYPE_CHECKING:
     from tickwright.service.options import ScheduleOptions
 
+KINDS = "--cron, --every, --at, --rrule and --trigger"
+OPTIONS = {"timezone": "tz", "dstGap": "dst-gap", "dstOverlap": "dst-overlap"}
 _PLAIN = (
     "name",
     "description",
@@ -36,15 +38,11 @@ _NONE = "none"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When: one of three kinds of rule."""
+    """When: one kind of rule, and what goes with it."""
 
     cron: Annotated[
         str | None,
         typer.Option("--cron", help='Cron expression, such as "0 9 * * 1".', show_default=False),
-    ] = None
-    tz: Annotated[
-        str | None,
-        typer.Option("--tz", help="IANA zone of the cron expression.", show_default=False),
     ] = None
     every: Annotated[
         str | None, typer.Option("--every", help="Interval, such as 15m.", show_default=False)
@@ -53,22 +51,60 @@ class Rule:
         str | None,
         typer.Option("--at", help="Once, such as 2030-01-31T09:00:00Z.", show_default=False),
     ] = None
+    rrule: Annotated[
+        str | None,
+        typer.Option("--rrule", help='Recurrence rule, such as "FREQ=DAILY".', show_default=False),
+    ] = None
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start", help="What --rrule counts from, as shown there.", show_default=False
+        ),
+    ] = None
+    trigger_json: Annotated[
+        str | None,
+        typer.Option("--trigger", help="JSON trigger, as on the wire.", show_default=False),
+    ] = None
+    tz: Annotated[
+        str | None,
+        typer.Option("--tz", help="IANA zone whose clock is followed.", show_default=False),
+    ] = None
+    dst_gap: Annotated[
+        str | None,
+        typer.Option("--dst-gap", help="Times left out: after, shift or skip.", show_default=False),
+    ] = None
+    dst_overlap: Annotated[
+        str | None,
+        typer.Option(
+            "--dst-overlap", help="Times that repeat: first, last or both.", show_default=False
+        ),
+    ] = None
 
     def trigger(self) -> JsonObject | None:
         """The trigger these say, if they say one; InvalidInput when they say two."""
-        zone = {} if self.tz is None else {"timezone": self.tz}
-        rules: list[dict[str, str]] = []
-        if self.cron is not None:
-            rules.append({"type": "cron", "expression": self.cron, **zone})
-        if self.every is not None:
-            rules.append({"type": "interval", "every": self.every})
-        if self.at is not None:
-            rules.append({"type": "one_shot", "at": self.at})
+        rules = self._rules()
         if len(rules) > 1:
-            raise InvalidInput("trigger", "takes only one of --cron, --every and --at")
-        if self.tz is not None and self.cron is None:
-            raise InvalidInput("tz", "goes with --cron only; --at has its offset in the time")
-        return rules[0] if rules else None
+            raise InvalidInput("trigger", f"takes only one of {KINDS}")
+        if self.start is not None and self.rrule is None:
+            raise InvalidInput("start", "goes with --rrule only")
+        said = {"timezone": self.tz, "dstGap": self.dst_gap, "dstOverlap": self.dst_overlap}
+        clock = {name: value for name, value in said.items() if value is not None}
+        if clock and self.every is not None:
+            raise InvalidInput(OPTIONS[next(iter(clock))], "goes with rules on the clock of a zone")
+        return {**rules[0], **clock} if rules else None
+
+    def _rules(self) -> list[JsonObject]:
+        start = {} if self.start is None else {"start": self.start}
+        plain = (
+            (self.cron, {"type": "cron", "expression": self.cron}),
+            (self.every, {"type": "interval", "every": self.every}),
+            (self.at, {"type": "one_shot", "at": self.at}),
+            (self.rrule, {"type": "rrule", "rule": self.rrule, **start}),
+        )
+        rules: list[JsonObject] = [rule for given, rule in plain if given is not None]
+        if self.trigger_json is not None:
+            rules.append(json_object("trigger", self.trigger_json))
+        return rules
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from tickwright.model.calendar import (
@@ -16,7 +16,7 @@ from tickwright.model.calendar import (
 )
 from tickwright.triggers.calendars.public_holidays import holidays_in, known_until
 from tickwright.triggers.calendars.spans import Spans
-from tickwright.triggers.wallclock.zones import clock_change, offset_of, zone_of
+from tickwright.triggers.wallclock.zones import instants_of, zone_of
 
 _KEPT_YEARS = 20
 _DAY = timedelta(days=1)
@@ -132,18 +132,12 @@ def _hours(
 
 def _begins(zone: ZoneInfo, reading: datetime) -> datetime:
     """The first instant at which the clock has reached `reading`."""
-    change = clock_change(zone, reading)
-    if change is not None and change.jump > timedelta(0):
-        return change.instant
-    return (reading - offset_of(zone, reading)).replace(tzinfo=UTC)
+    return instants_of(zone, reading)[0]
 
 
 def _ends(zone: ZoneInfo, reading: datetime) -> datetime:
     """The instant from which the clock never shows less than `reading` again."""
-    change = clock_change(zone, reading)
-    if change is not None and change.jump > timedelta(0):
-        return change.instant
-    return (reading - offset_of(zone, reading.replace(fold=1))).replace(tzinfo=UTC)
+    return instants_of(zone, reading)[1]
 
 
 def _local_date(zone: ZoneInfo, moment: datetime) -> date:

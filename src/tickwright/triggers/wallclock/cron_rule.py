@@ -1,12 +1,13 @@
-"""A cron rule on a clock without zone; steps forward by bit masks, in at most 600 months."""
+"""A cron rule on a clock without zone; steps by bit masks, in at most 600 months."""
 
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import MAXYEAR, datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from functools import lru_cache
+
+from tickwright.triggers.wallclock.times import DayTimes, lowest
 
 # Weekdays of 29 February repeat within 40 years, also over a century: nothing in 50 means never.
 _HORIZON_MONTHS = 50 * 12
@@ -19,9 +20,7 @@ class CronRule:
     `days` holds one mask of month days for each shape a month can have (see `month_shape`).
     """
 
-    seconds: int
-    minutes: int
-    hours: int
+    times: DayTimes
     months: int
     days: tuple[int, ...]
     fixed_time: bool
@@ -30,34 +29,45 @@ class CronRule:
     def at_or_after(self, start: datetime) -> datetime | None:
         """The first match not before the naive whole second `start`; None if there is none."""
         year, month, day = start.year, start.month, start.day
-        days = self._days(year, month) >> day
+        days = self._days(start) >> day
         if days & 1:
-            time = self._time_from(start.hour, start.minute, start.second)
+            time = self.times.since(start.hour, start.minute, start.second)
             if time is not None:
                 return start.replace(year, month, day, *time)
         days = days >> 1 << (day + 1)
         for _ in range(_HORIZON_MONTHS):
             if days:
-                hour, minute, second = map(_lowest, (self.hours, self.minutes, self.seconds))
-                return start.replace(year, month, _lowest(days), hour, minute, second)
+                return start.replace(year, month, lowest(days), *self.times.first)
             year, month = (year, month + 1) if month < 12 else (year + 1, 1)
             if year > MAXYEAR:
                 return None
-            days = self._days(year, month)
+            if self.months >> month & 1:
+                days = self.days[month_shape(year, month)]
         return None
 
-    def _days(self, year: int, month: int) -> int:
-        return self.days[month_shape(year, month)] if self.months >> month & 1 else 0
-
-    def _time_from(self, hour: int, minute: int, second: int) -> tuple[int, int, int] | None:
-        if self.hours >> hour & 1:
-            if self.minutes >> minute & 1 and (seconds := self.seconds >> second):
-                return hour, minute, second + _lowest(seconds)
-            if minutes := self.minutes >> (minute + 1):
-                return hour, minute + 1 + _lowest(minutes), _lowest(self.seconds)
-        if hours := self.hours >> (hour + 1):
-            return hour + 1 + _lowest(hours), _lowest(self.minutes), _lowest(self.seconds)
+    def at_or_before(self, start: datetime) -> datetime | None:
+        """The last match not after the naive whole second `start`; None if there is none."""
+        year, month, day = start.year, start.month, start.day
+        days = self._days(start) & ((2 << day) - 1)
+        if days >> day:
+            time = self.times.upto(start.hour, start.minute, start.second)
+            if time is not None:
+                return start.replace(year, month, day, *time)
+            days ^= 1 << day
+        for _ in range(_HORIZON_MONTHS):
+            if days:
+                return start.replace(year, month, days.bit_length() - 1, *self.times.last)
+            year, month = (year, month - 1) if month > 1 else (year - 1, 12)
+            if year < MINYEAR:
+                return None
+            if self.months >> month & 1:
+                days = self.days[month_shape(year, month)]
         return None
+
+    def _days(self, start: datetime) -> int:
+        if self.months >> start.month & 1:
+            return self.days[month_shape(start.year, start.month)]
+        return 0
 
 
 @lru_cache(maxsize=2048)
@@ -65,15 +75,3 @@ def month_shape(year: int, month: int) -> int:
     """Number from 0 to 27 of a month's shape: the weekday it begins with, and its length."""
     first_weekday, length = monthrange(year, month)
     return first_weekday * 4 + length - 28
-
-
-def mask_of(values: Iterable[int]) -> int:
-    """The mask with these bits set."""
-    mask = 0
-    for value in values:
-        mask |= 1 << value
-    return mask
-
-
-def _lowest(mask: int) -> int:
-    return (mask & -mask).bit_length() - 1

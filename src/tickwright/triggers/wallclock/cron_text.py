@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
+from enum import StrEnum
 from functools import cache, lru_cache
 from itertools import product
-from typing import NamedTuple
 
 from cronsim import CronSim, CronSimError
+from cronsim.explain import Expression
 
 from tickwright.model.errors import InvalidInput
-from tickwright.triggers.base import quoted, text_of
-from tickwright.triggers.wallclock.cron_rule import CronRule, mask_of, month_shape
-
-EXPRESSION = "trigger.expression"
+from tickwright.triggers.base import quoted
+from tickwright.triggers.wallclock.cron_fields import EXPRESSION, FIELDS, Word, spread
+from tickwright.triggers.wallclock.cron_rule import CronRule, month_shape
+from tickwright.triggers.wallclock.times import DayTimes, mask_of
 
 _MAX_TEXT = 255
-_FOREIGN = re.compile(r"[^0-9A-Za-z*/,\-#?@ \t]")
+_FOREIGN = re.compile(r"[^0-9A-Za-z*/,\-#?@() \t]")
 _ANY_DAY = datetime(2000, 1, 1)  # noqa: DTZ001 - a reading of a clock without zone
 
 _MACROS = {
@@ -31,46 +32,39 @@ _MACROS = {
 }
 
 
-class _FieldSpec(NamedTuple):
-    name: str
-    attribute: str
-    values: str
-
-
-_FIELDS = (
-    _FieldSpec("second", "seconds", "0-59"),
-    _FieldSpec("minute", "minutes", "0-59"),
-    _FieldSpec("hour", "hours", "0-23"),
-    _FieldSpec("day-of-month", "days", "1-31, L for the last day, LW for the last weekday"),
-    _FieldSpec("month", "months", "1-12 or JAN-DEC"),
-    _FieldSpec("day-of-week", "weekdays", "0-7 or SUN-SAT, 5L for the last Friday, 1#2"),
-)
 _DAY_FIELDS = (3, 5)
+_ANY = Word("*", 0)
 _NEVER = "never happens: no date matches its day-of-month, month and day-of-week together"
 
 
-class _Word(NamedTuple):
-    """One field of an expression, and where it stands in the caller's text."""
+class MonthEnd(StrEnum):
+    """What becomes of a day that a month does not have."""
 
-    text: str
-    column: int
+    SKIP = "skip"
+    CLAMP = "clamp"
 
 
-def parse_cron(expression: object) -> CronRule:
+def parse_cron(
+    expression: str, *, day_and: bool = False, clamp: bool = False, seed: str | None = None
+) -> CronRule:
     """The rule an expression stands for; `InvalidInput` says what is wrong and where."""
-    words = _words(expression)
+    words = _words(expression, seed)
     _refuse_single_value_steps(words)
+    # The month is read apart: whether such a day ever comes is known only with the options.
     try:
-        parsed = CronSim(_joined(words), _ANY_DAY)
+        parsed = CronSim(_joined([*words[:4], _ANY, words[5]]), _ANY_DAY)
+        months = CronSim(_joined([*words[:3], _ANY, words[4], _ANY]), _ANY_DAY).months
     except CronSimError:
         raise InvalidInput(EXPRESSION, _what_is_wrong(words)) from None
     minute, hour = words[1].text, words[2].text
     rule = CronRule(
-        seconds=mask_of(parsed.seconds),
-        minutes=mask_of(parsed.minutes),
-        hours=mask_of(parsed.hours),
-        months=mask_of(parsed.months),
-        days=_month_days(words[3].text, words[5].text),
+        times=DayTimes(
+            hours=mask_of(parsed.hours),
+            minutes=mask_of(parsed.minutes),
+            seconds=mask_of(parsed.seconds),
+        ),
+        months=mask_of(months),
+        days=_month_days(words[3].text, words[5].text, day_and, clamp),
         fixed_time=not minute.startswith("*")
         and not hour.startswith("*")
         and len(parsed.seconds) == 1,
@@ -80,22 +74,28 @@ def parse_cron(expression: object) -> CronRule:
     return rule
 
 
+def spreads(expression: str) -> bool:
+    """Whether a valid expression leaves anything to its schedule's seed."""
+    return any(Word(field, 0).spreads for field in expression.upper().split())
+
+
 @lru_cache(maxsize=1024)
-def explain_cron(expression: str) -> str:
+def explain_cron(expression: str, day_and: bool, seed: str | None) -> str:
     """A valid expression in plain English."""
-    return CronSim(_joined(_words(expression)), _ANY_DAY).explain()
+    explained = Expression([word.text for word in _words(expression, seed)])
+    explained.day_and = explained.day_and or day_and
+    return str(explained.explain())
 
 
-def _words(expression: object) -> list[_Word]:
+def _words(expression: str, seed: str | None) -> list[Word]:
     """The six fields of an expression in capitals; five get a second of 0."""
-    text = text_of(expression, EXPRESSION)
-    if len(text) > _MAX_TEXT:
+    if len(expression) > _MAX_TEXT:
         raise InvalidInput(EXPRESSION, f"is longer than {_MAX_TEXT} characters")
-    if foreign := _FOREIGN.search(text):
+    if foreign := _FOREIGN.search(expression):
         raise InvalidInput(
             EXPRESSION, f"{foreign[0]!a} at character {foreign.start() + 1} is not allowed"
         )
-    words = [_Word(found[0].upper(), found.start() + 1) for found in re.finditer(r"\S+", text)]
+    words = [Word(found[0].upper(), found.start() + 1) for found in re.finditer(r"\S+", expression)]
     if words and words[0].text.startswith("@"):
         words = _macro(words)
     if len(words) not in (5, 6):
@@ -105,35 +105,46 @@ def _words(expression: object) -> list[_Word]:
             f"first; this has {len(words)}",
         )
     if len(words) == 5:
-        words.insert(0, _Word("0", 0))
+        words.insert(0, Word("0", 0))
     for index in _DAY_FIELDS:
         if words[index].text == "?":
-            words[index] = _Word("*", words[index].column)
-    return words
+            words[index] = Word("*", words[index].column)
+    return [spread(index, word, seed) for index, word in enumerate(words)]
 
 
-def _macro(words: list[_Word]) -> list[_Word]:
+def _macro(words: list[Word]) -> list[Word]:
     name = words[0].text
     if name == "@REBOOT":
         raise InvalidInput(EXPRESSION, "@reboot names no time: start the job where you start it")
     if name not in _MACROS or len(words) > 1:
         known = ", ".join(known.lower() for known in _MACROS)
         raise InvalidInput(EXPRESSION, f"starts with @ but is none of {known}")
-    return [_Word(field, words[0].column) for field in _MACROS[name].split()]
+    return [Word(field, words[0].column) for field in _MACROS[name].split()]
 
 
-def _joined(words: list[_Word]) -> str:
+def _joined(words: list[Word]) -> str:
     return " ".join(word.text for word in words)
 
 
 @lru_cache(maxsize=1024)
-def _month_days(days: str, weekdays: str) -> tuple[int, ...]:
+def _month_days(days: str, weekdays: str, day_and: bool, clamp: bool) -> tuple[int, ...]:
     """For each shape of a month, the mask of the days that two valid day fields let through."""
     matcher = CronSim(f"* * * {days} * {weekdays}", _ANY_DAY)
-    return tuple(
-        mask_of(day for day in range(1, 29 + shape % 4) if matcher.match_day(date(*month, day)))
-        for shape, month in enumerate(_example_months())
-    )
+    matcher.day_and = matcher.day_and or day_and
+    plain, late = matcher.days, _clamped_days(days) if clamp else set()
+    masks = []
+    for shape, (year, month) in enumerate(_example_months()):
+        length = 28 + shape % 4
+        matcher.days = plain | {length} if any(day > length for day in late) else plain
+        dates = (date(year, month, day) for day in range(1, length + 1))
+        masks.append(mask_of(day.day for day in dates if matcher.match_day(day)))
+    return tuple(masks)
+
+
+def _clamped_days(days: str) -> set[int]:
+    """The days that are meant as such; what steps through a month has no end to move."""
+    terms = [term for term in days.split(",") if "/" not in term]
+    return {day for term in terms for day in _values(3, term) if isinstance(day, int)}
 
 
 @cache
@@ -144,7 +155,7 @@ def _example_months() -> tuple[tuple[int, int], ...]:
     return tuple(example[shape] for shape in range(28))
 
 
-def _refuse_single_value_steps(words: list[_Word]) -> None:
+def _refuse_single_value_steps(words: list[Word]) -> None:
     """Refuse `5-5/2`: cron reads one value, cronsim every second one from there on."""
     for index, word in enumerate(words):
         for term in word.text.split(","):
@@ -152,7 +163,7 @@ def _refuse_single_value_steps(words: list[_Word]) -> None:
             if slash and "-" in span and len(_values(index, span)) == 1:
                 raise InvalidInput(
                     EXPRESSION,
-                    f"{_place(index, word)}: {quoted(term)} steps through a range of one value; "
+                    f"{word.place(index)}: {quoted(term)} steps through a range of one value; "
                     f"write {span.partition('-')[0]} or the range you mean",
                 )
 
@@ -161,24 +172,20 @@ def _values(index: int, term: str) -> set[object]:
     """What one term of a field stands for; empty if it is not valid."""
     if not term:
         return set()
-    fields = ["*"] * len(_FIELDS)
+    fields = ["*"] * len(FIELDS)
     fields[index] = term
     try:
-        return set(getattr(CronSim(" ".join(fields), _ANY_DAY), _FIELDS[index].attribute))
+        return set(getattr(CronSim(" ".join(fields), _ANY_DAY), FIELDS[index].attribute))
     except CronSimError:
         return set()
 
 
-def _what_is_wrong(words: list[_Word]) -> str:
+def _what_is_wrong(words: list[Word]) -> str:
     for index, word in enumerate(words):
         for term in word.text.split(","):
             if not _values(index, term):
                 return (
-                    f"{_place(index, word)}: {quoted(term)} is not allowed; "
-                    f"use {_FIELDS[index].values}, lists a,b, ranges a-b or steps a-b/n"
+                    f"{word.place(index)}: {quoted(term)} is not allowed; "
+                    f"use {FIELDS[index].values}, lists a,b, ranges a-b or steps a-b/n"
                 )
     return _NEVER
-
-
-def _place(index: int, word: _Word) -> str:
-    return f"{_FIELDS[index].name} (character {word.column})"

@@ -1,8 +1,8 @@
-"""Time zones and what their clocks do; only listed zones exist, and a reading has one meaning."""
+"""Time zones and what their clocks do; only listed zones exist, and no change goes unnoticed."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
@@ -11,13 +11,20 @@ from tickwright.model.errors import InvalidInput
 from tickwright.triggers.base import quoted, text_of
 
 _MAX_NAME = 64
+_SECOND = timedelta(seconds=1)
+
+# No clock was ever changed twice within 95 hours: looking every third day sees each change.
+_LOOK_DAYS = 3
+_SPAN_DAYS = 8
+_MARGIN_DAYS = 2
+_FIRST_DAY, _LAST_DAY = date.min.toordinal() + 1, date.max.toordinal() - 1
 
 # Names of files, not of places: what they mean depends on the machine.
 _NOT_ZONES = {"localtime", "posixrules", "Factory"}
 
 
 class ClockChange(NamedTuple):
-    """A moment at which a zone's clock jumps, and its offsets from UTC on both sides."""
+    """A moment (naive, in UTC) at which a clock jumps, and its offsets from UTC on both sides."""
 
     instant: datetime
     before: timedelta
@@ -31,12 +38,27 @@ class ClockChange(NamedTuple):
     @property
     def reading_before(self) -> datetime:
         """The reading at which the clock jumps: the first that is missing, or ends the repeat."""
-        return self.instant.replace(tzinfo=None) + self.before
+        return self.instant + self.before
 
     @property
     def reading_after(self) -> datetime:
         """The reading it jumps to: the first after the gap, or the first that comes again."""
-        return self.instant.replace(tzinfo=None) + self.after
+        return self.instant + self.after
+
+
+class Span(NamedTuple):
+    """Some days of a clock: its offset at their beginning, and its changes within them."""
+
+    offset: timedelta
+    changes: tuple[ClockChange, ...]
+
+    def offset_at(self, moment: datetime) -> timedelta:
+        """The offset at a naive moment in UTC that lies in these days."""
+        offset = self.offset
+        for change in self.changes:
+            if moment >= change.instant:
+                offset = change.after
+        return offset
 
 
 def zone_of(name: object, field: str) -> ZoneInfo:
@@ -64,34 +86,58 @@ def _names() -> frozenset[str]:
     )
 
 
-def clock_change(zone: ZoneInfo, reading: datetime) -> ClockChange | None:
-    """The change that makes this naive reading missing or ambiguous; None if it is neither."""
-    before = zone.utcoffset(reading)
-    after = zone.utcoffset(reading.replace(fold=1))
-    if before == after:
-        return None
-    return _find_change(zone, reading)
+def span_of(zone: ZoneInfo, day: int) -> Span:
+    """The days around the date with this ordinal; at least two before it and two after it.
+
+    Both a moment in UTC and a reading of the clock lie well within the span of their date.
+    """
+    return _span(zone, day // _SPAN_DAYS)
 
 
-@lru_cache(maxsize=4096)
-def _find_change(zone: ZoneInfo, reading: datetime) -> ClockChange:
-    before = offset_of(zone, reading)
-    after = offset_of(zone, reading.replace(fold=1))
-    low = (reading - max(before, after)).replace(tzinfo=UTC)
-    width = abs(after - before) // timedelta(seconds=1)
-    below, above = 0, width
+@lru_cache(maxsize=16_384)
+def _span(zone: ZoneInfo, number: int) -> Span:
+    first = number * _SPAN_DAYS - _MARGIN_DAYS
+    looks = range(first, first + _SPAN_DAYS + 2 * _MARGIN_DAYS + 1, _LOOK_DAYS)
+    moments = [datetime.fromordinal(min(max(day, _FIRST_DAY), _LAST_DAY)) for day in looks]
+    offsets = [offset_at(zone, moment) for moment in moments]
+    changes = [
+        _change_between(zone, moments[n], moments[n + 1])
+        for n in range(len(moments) - 1)
+        if offsets[n] != offsets[n + 1]
+    ]
+    return Span(offsets[0], tuple(changes))
+
+
+def _change_between(zone: ZoneInfo, first: datetime, last: datetime) -> ClockChange:
+    before, after = offset_at(zone, first), offset_at(zone, last)
+    below, above = 0, (last - first) // _SECOND
     while above - below > 1:
         middle = (below + above) // 2
-        moment = low + timedelta(seconds=middle)
-        if moment.astimezone(zone).utcoffset() == before:
+        if offset_at(zone, first + timedelta(seconds=middle)) == before:
             below = middle
         else:
             above = middle
-    return ClockChange(low + timedelta(seconds=above), before, after)
+    return ClockChange(first + timedelta(seconds=above), before, after)
 
 
-def offset_of(zone: ZoneInfo, reading: datetime) -> timedelta:
-    """The zone's offset from UTC at a naive reading; `fold` chooses between two meanings."""
-    offset = zone.utcoffset(reading)
+def offset_at(zone: ZoneInfo, moment: datetime) -> timedelta:
+    """The zone's offset from UTC at a naive moment in UTC."""
+    offset = moment.replace(tzinfo=UTC).astimezone(zone).utcoffset()
     assert offset is not None, "every zone of the IANA database has an offset at any time"
     return offset
+
+
+def instants_of(zone: ZoneInfo, reading: datetime) -> tuple[datetime, datetime]:
+    """The first and the last instant (aware, in UTC) at which a clock shows that naive reading.
+
+    Of a reading that the clock leaves out both are the end of its gap.
+    """
+    first = zone.utcoffset(reading.replace(fold=0))
+    last = zone.utcoffset(reading.replace(fold=1))
+    assert first is not None
+    assert last is not None
+    if last > first:
+        changes = span_of(zone, reading.toordinal()).changes
+        gap = next(each for each in changes if each.reading_before <= reading < each.reading_after)
+        return (gap.instant.replace(tzinfo=UTC),) * 2
+    return (reading - first).replace(tzinfo=UTC), (reading - last).replace(tzinfo=UTC)
