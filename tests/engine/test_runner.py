@@ -123,6 +123,23 @@ async def test_what_is_being_claimed_is_not_offered_once_more(bench: Bench) -> N
     assert again.slots == 3
 
 
+async def test_in_a_herd_it_takes_more_than_its_slots_while_nothing_waits_for_one(
+    bench: Bench,
+) -> None:
+    assert (offer := bench.runner.offer(10)) is not None
+    assert offer.slots == 3
+    assert (offer := bench.runner.offer(10, herd=True)) is not None
+    assert offer.slots == 10
+
+
+async def test_in_a_herd_of_slow_work_it_takes_no_more_than_its_slots(bench: Bench) -> None:
+    bench.target.go.clear()
+    bench.take(3)
+    assert bench.runner.offer(10, herd=True) is None
+    bench.target.go.set()
+    await bench.endings()
+
+
 async def test_whoever_was_refused_because_of_a_claim_is_answered_when_it_is_over(
     bench: Bench,
 ) -> None:

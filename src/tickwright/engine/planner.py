@@ -118,7 +118,7 @@ class Planner:
             raise
 
     async def _fire(self, now: datetime, limit: int) -> Fired:
-        offer = self._runner.offer(limit) if self._runner else None
+        offer = self._runner.offer(limit, herd=self._herd) if self._runner else None
         with self._runner.claiming(offer) if self._runner else nullcontext():
             fired = await self._firing.fire(now, limit, lambda due: plan_or_park(due, now), offer)
             # Said before the first run can end: endings wait while there is more that is due.

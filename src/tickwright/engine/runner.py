@@ -130,10 +130,13 @@ class Runner:
         self._offer = Offer(worker_id, old.queues, tuple(handlers), old.slots)
         self._serving = True
 
-    def offer(self, most: int | None = None) -> Offer | None:
-        """What this worker can take right now, beside what is being claimed; None when nothing."""
-        if most is not None and self._room < most:
-            self._adapt(more=True)
+    def offer(self, most: int | None = None, *, herd: bool = False) -> Offer | None:
+        """What this worker can take right now, beside what is being claimed; None when nothing.
+
+        In a herd that is more than its slots, as long as nothing has to wait for one.
+        """
+        if herd and self._flows:
+            self._ahead = max(self._ahead, MOST_AHEAD)
         room = self._room if most is None else min(self._room, most)
         if self._closed or self._doubt or not self._serving or room <= 0:
             return None
@@ -145,7 +148,7 @@ class Runner:
         if self._doubt and not self._claims:
             await self.recall()
             self._doubt = False
-        self._adapt(self._more)
+        self._adapt()
         offer = self.offer()
         if offer is None or not self._worth(offer):
             # Nothing fits now, so whoever woke this is answered when a slot comes free.
@@ -285,12 +288,15 @@ class Runner:
             self._waiting.clear()
             self._ahead, self._doubt = 0, True
 
-    def _adapt(self, more: bool) -> None:
+    @property
+    def _flows(self) -> bool:
+        return self._free and (self._starting or not self._waiting)
+
+    def _adapt(self) -> None:
         since = monotonic() - self._claimed_at
-        flows = self._free and (self._starting or not self._waiting)
         if self._waiting and since > _STALE_SECONDS:
             self._ahead //= 2
-        elif flows and more and since < _QUICK_SECONDS:
+        elif self._flows and self._more and since < _QUICK_SECONDS:
             self._ahead = min(MOST_AHEAD, max(self._offer.slots, self._ahead * 2))
 
     def _worth(self, offer: Offer) -> bool:
