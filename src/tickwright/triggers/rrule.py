@@ -224,32 +224,32 @@ class _Resolved:
 
     def next_after(self, moment: datetime) -> datetime | None:
         steps = Steps()
-        for _ in range(len(self.removed) + 1):
-            found = self.instants.next_after(moment, steps)
-            if found is not None and self.until is not None and found > self.until:
-                found = None
-            index = bisect_right(self.added, moment)
-            if index < len(self.added):
-                found = self.added[index] if found is None else min(found, self.added[index])
-            if found is None or found not in self.removed:
-                return found
+        while (found := self._next_after(moment, steps)) in self.removed:
             moment = found
-        raise AssertionError("each moment is removed once")
+        return found
 
     def previous_before(self, moment: datetime) -> datetime | None:
         steps = Steps()
-        for _ in range(len(self.removed) + 1):
-            before = moment if self.until is None else min(moment, self.until + _TICK)
-            found = self.instants.previous_before(before, steps)
-            index = bisect_left(self.added, moment)
-            if index:
-                found = (
-                    self.added[index - 1] if found is None else max(found, self.added[index - 1])
-                )
-            if found is None or found not in self.removed:
-                return found
+        while (found := self._previous_before(moment, steps)) in self.removed:
             moment = found
-        raise AssertionError("each moment is removed once")
+        return found
+
+    def _next_after(self, moment: datetime, steps: Steps) -> datetime | None:
+        found = self.instants.next_after(moment, steps)
+        if found is not None and self.until is not None and found > self.until:
+            found = None
+        index = bisect_right(self.added, moment)
+        if index == len(self.added):
+            return found
+        return self.added[index] if found is None else min(found, self.added[index])
+
+    def _previous_before(self, moment: datetime, steps: Steps) -> datetime | None:
+        before = moment if self.until is None else min(moment, self.until + _TICK)
+        found = self.instants.previous_before(before, steps)
+        index = bisect_left(self.added, moment)
+        if index == 0:
+            return found
+        return self.added[index - 1] if found is None else max(found, self.added[index - 1])
 
 
 @lru_cache(maxsize=4096)

@@ -71,27 +71,43 @@ def wall_minutes(zone: str, first: int, count: int) -> list[int]:
     return shown
 
 
-def firings(expression: str, zone: str, first: int, count: int) -> list[int]:
+def firings(
+    expression: str,
+    zone: str,
+    first: int,
+    count: int,
+    *,
+    gap: str | None = None,
+    overlap: str | None = None,
+) -> list[int]:
     """The UTC minutes among `count` from `first` on at which Debian's cron would start the job.
 
-    The first of them must not lie in the second pass of an hour that comes twice.
+    `gap` and `overlap` replace what it does when a clock changes. The first of the minutes must
+    not lie in the second pass of an hour that comes twice, nor a day after a gap.
     """
     rule = Rule(expression)
+    gap = gap or ("skip" if rule.wildcard else "after")
+    overlap = overlap or ("both" if rule.wildcard else "first")
     shown = wall_minutes(zone, first, count)
-    if rule.wildcard:
-        return [first + n for n, wall in enumerate(shown) if rule.matches(wall)]
-    fired = []
+    last_seen = {wall: n for n, wall in enumerate(shown)} if overlap == "last" else {}
+    fired = set()
     highest = shown[0] - 1
     for n, wall in enumerate(shown):
-        if wall <= highest:
-            continue
-        missing = range(highest + 1, wall)
-        if len(missing) > LONGEST_GAP_MINUTES:
-            missing = range(0)
-        if rule.matches(wall) or any(rule.matches(skipped) for skipped in missing):
-            fired.append(first + n)
-        highest = wall
-    return fired
+        if wall > highest:
+            missing = range(highest + 1, wall)
+            for skipped in missing if len(missing) <= LONGEST_GAP_MINUTES else ():
+                if rule.matches(skipped) and gap == "after":
+                    fired.add(first + n)
+                if rule.matches(skipped) and gap == "shift":
+                    fired.add(first + n + skipped - highest - 1)
+            highest = wall
+            repeated = False
+        else:
+            repeated = True
+        counts = {"first": not repeated, "both": True, "last": last_seen.get(wall) == n}[overlap]
+        if counts and rule.matches(wall):
+            fired.add(first + n)
+    return sorted(minute for minute in fired if minute < first + count)
 
 
 @cache

@@ -277,6 +277,14 @@ def test_a_rule_begins_with_the_calendar_instead_of_overflowing() -> None:
         assert answer < datetime(1, 1, 5, tzinfo=UTC)
 
 
+def test_before_the_calendar_there_is_nothing() -> None:
+    for zone in ("UTC", "America/New_York", "Pacific/Auckland"):
+        early = datetime(1, 1, 20, tzinfo=UTC)
+        assert cron("0 0 29 2 *", tz=zone).previous_before(early) is None
+        assert cron("0 0 1 1 *", tz=zone).previous_before(early) is None
+        assert cron("0 0 31 12 *", tz=zone).next_after(datetime(9999, 12, 20, tzinfo=UTC)) is None
+
+
 def test_a_moment_without_zone_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(TypeError):
         cron("0 9 * * *").next_after(SUNDAY.replace(tzinfo=None))

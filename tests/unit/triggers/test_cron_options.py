@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,6 +13,8 @@ from tickwright.model.errors import InvalidInput
 from tickwright.triggers import trigger_from_json
 from tickwright.triggers.base import TriggerError
 from tickwright.triggers.cron import Cron, cron
+from tickwright.triggers.wallclock.clock import DstGap, DstOverlap, WallClock
+from tickwright.triggers.wallclock.cron_text import parse_cron
 
 from .test_cron_clock_changes import GAP, OVERLAP, firings_between, utc
 
@@ -177,6 +180,23 @@ def test_h_with_a_step_keeps_its_distance() -> None:
         trigger = cron("H(30-59)/20 9 * * *", seed=seed)
         found = firings_between(trigger, "2026-03-01T00:00", "2026-03-02T00:00")
         assert all(30 <= utc(text).minute <= 59 for text in found)
+
+
+def test_h_may_stand_in_a_list() -> None:
+    trigger = cron("H(0-9),30 9 * * *", seed="a")
+    minutes = [
+        utc(t).minute for t in firings_between(trigger, "2026-03-01T00:00", "2026-03-02T00:00")
+    ]
+    assert len(minutes) == 2
+    assert minutes[0] < 10
+    assert minutes[1] == 30
+
+
+def test_a_rule_that_always_falls_into_a_gap_is_given_up_backwards_too() -> None:
+    clock = WallClock(ZoneInfo("Europe/Berlin"), DstGap.SKIP, DstOverlap.FIRST)
+    rule = parse_cron("30 2 * 3 0L")
+    assert clock.previous_before(rule, utc("2190-01-01T00:00")) is None
+    assert clock.next_after(rule, utc("2090-01-01T00:00")) is None
 
 
 def test_h_takes_its_seed_from_the_schedule_once() -> None:

@@ -73,6 +73,11 @@ def test_a_day_is_86400_seconds_when_the_clocks_change() -> None:
     assert trigger.next_after(evening) == datetime(2026, 3, 29, 19, 0, tzinfo=UTC)
 
 
+def test_a_duration_that_is_none_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="must be a duration"):
+        Interval(15)  # type: ignore[arg-type]
+
+
 def test_it_is_anchored_once() -> None:
     anchored = every("15m").anchored(ANCHOR)
     assert anchored == every("15m", anchor=ANCHOR)

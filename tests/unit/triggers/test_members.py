@@ -179,6 +179,20 @@ def test_an_outside_member_that_cannot_be_loaded_is_not_the_callers_fault(instal
         trigger_from_json({"type": "eclipse"})
 
 
+def test_an_outside_member_of_another_kind_is_not_the_callers_fault(installed: Path) -> None:
+    install(installed, "comet", "comet_outside:Moonphase")
+    (installed / "comet_outside.py").write_text(OUTSIDE)
+    with pytest.raises(TriggerError, match="another kind"):
+        trigger_from_json({"type": "comet"})
+
+
+def test_a_rule_without_a_zone_takes_the_one_it_is_given() -> None:
+    given = {"type": "cron", "expression": "0 9 * * 1"}
+    assert trigger_from_json(given, "Asia/Tokyo") == cron("0 9 * * 1", tz="Asia/Tokyo")
+    assert trigger_from_json({**given, "timezone": "UTC"}, "Asia/Tokyo") == cron("0 9 * * 1")
+    assert trigger_from_json({"type": "interval", "every": "15m"}, "Asia/Tokyo") == every("15m")
+
+
 def test_an_outside_member_cannot_replace_one_of_ours(installed: Path) -> None:
     install(installed, "cron", "no_such_module:Cron")
     assert trigger_from_json({"type": "cron", "expression": "@daily"}) == cron("@daily")

@@ -9,6 +9,7 @@ import pytest
 
 from tickwright.model.errors import InvalidInput
 from tickwright.triggers import trigger_from_json
+from tickwright.triggers.base import TriggerError
 from tickwright.triggers.rrule import Rrule, rrule
 
 from .test_cron_clock_changes import utc
@@ -412,6 +413,7 @@ BAD_RULES = [
     "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=1;COUNT=1001",
     "RRULE:FREQ=DAILY\nRRULE:FREQ=DAILY",
     "RDATE:20260101T090000",
+    "RDATE:20260101T090000\nEXDATE:20260101T090000",
     "RRULE:FREQ=DAILY\nEXRULE:FREQ=WEEKLY",
     "RRULE:FREQ=DAILY\nEXDATE;VALUE=DATE:20260101",
     "RRULE:FREQ=DAILY\nRDATE;VALUE=PERIOD:20260101T090000/PT1H",
@@ -479,6 +481,115 @@ def test_a_zone_that_differs_from_the_text_is_refused() -> None:
         rrule(f"DTSTART;TZID={BERLIN}:20260101T090000\nRRULE:FREQ=DAILY", tz="UTC")
     with pytest.raises(InvalidInput, match="counts from its start"):
         rrule("FREQ=DAILY")
+
+
+def test_week_one_may_begin_in_the_year_before() -> None:
+    trigger = rrule("FREQ=YEARLY;BYWEEKNO=1;BYDAY=MO", start=local("1997-01-01T09:00"))
+    assert shown(trigger, 3, "UTC") == days("1997-12-29", "1999-01-04", "2000-01-03", "…")
+
+
+@pytest.mark.parametrize(
+    ("rule", "start", "last"),
+    [
+        ("FREQ=MONTHLY;BYDAY=MO;BYSETPOS=1", "9999-01-31T09:00", "9999-12-06T09:00"),
+        ("FREQ=MONTHLY;BYDAY=MO;BYSETPOS=1;COUNT=500", "9990-01-31T09:00", "9999-12-06T09:00"),
+        (
+            "FREQ=YEARLY;INTERVAL=5000;BYDAY=MO;BYSETPOS=1;COUNT=5",
+            "2026-01-01T09:00",
+            "7026-01-02T09:00",
+        ),
+        ("FREQ=DAILY;COUNT=9000", "9990-01-31T09:00", "9999-12-28T09:00"),
+        ("FREQ=HOURLY;BYHOUR=3;COUNT=900", "9999-01-31T09:00", "9999-12-28T03:00"),
+        ("FREQ=HOURLY;COUNT=900000", "9999-01-31T09:00", "9999-12-28T23:00"),
+        ("FREQ=HOURLY;INTERVAL=9999999", "9000-01-31T09:00", "9000-01-31T09:00"),
+        ("FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=29", "9996-02-28T09:00", "9996-02-29T23:00"),
+        ("FREQ=MINUTELY;BYMONTH=12;BYMONTHDAY=31", "9998-12-31T09:00", "9998-12-31T23:59"),
+        ("FREQ=DAILY;BYMONTH=12;BYMONTHDAY=31", "9998-01-31T09:00", "9998-12-31T09:00"),
+        ("FREQ=MONTHLY", "9999-10-31T09:00", "9999-10-31T09:00"),
+    ],
+)
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Auckland", "America/Los_Angeles"])
+def test_rules_end_with_the_calendar(rule: str, start: str, last: str, zone: str) -> None:
+    trigger = rrule(rule, start=local(start), tz=zone)
+    end = datetime.max.replace(tzinfo=UTC)
+    answer = trigger.previous_before(end)
+    assert answer is not None
+    assert abs(answer - utc(last)) < timedelta(days=2)
+    assert trigger.next_after(answer) is None
+    assert trigger.next_after(end) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "start"),
+    [
+        ("FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=29", "2026-06-01T09:00"),
+        ("FREQ=HOURLY;BYHOUR=1", "0001-01-04T12:00"),
+        ("FREQ=DAILY", "0001-01-04T12:00"),
+        ("FREQ=WEEKLY;BYDAY=MO;BYSETPOS=1", "0001-01-04T12:00"),
+        ("FREQ=MINUTELY;BYMONTH=12", "0001-02-01T12:00"),
+    ],
+)
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Auckland", "America/Los_Angeles"])
+def test_before_the_first_there_was_nothing(rule: str, start: str, zone: str) -> None:
+    trigger = rrule(rule, start=local(start), tz=zone)
+    first = trigger.next_after(datetime.min.replace(tzinfo=UTC))
+    assert first is not None
+    assert trigger.previous_before(first) is None
+    assert trigger.previous_before(first - timedelta(microseconds=1)) is None
+
+
+def test_many_removed_dates_do_not_lengthen_a_search() -> None:
+    start = local("2026-01-01T00:00")
+    rule = "FREQ=SECONDLY;INTERVAL=4003;BYHOUR=3;BYMINUTE=0"
+    plain = rrule(rule, start=start)
+    moment, hits = utc("2026-01-01"), []
+    for _ in range(200):
+        answer = plain.next_after(moment)
+        assert answer is not None
+        hits.append(answer)
+        moment = answer
+    trigger = rrule(rule, start=start, exdates=[], rdates=[])
+    assert trigger == plain
+    try:
+        full = rrule(rule, start=start, exdates=hits)
+    except InvalidInput as refusal:
+        assert "bounded" in refusal.reason  # noqa: PT017
+    else:
+        assert calls_during(lambda: full.next_after(utc("2026-01-01"))) < MOST_CALLS
+
+
+def test_an_answer_that_is_not_later_is_an_error_instead_of_a_loop() -> None:
+    class Stuck:
+        def next_after(self, moment: datetime) -> datetime:
+            return moment
+
+        previous_before = next_after
+
+    trigger = rrule("FREQ=DAILY", start=local("2026-01-01T09:00"))
+    object.__setattr__(trigger, "_found", Stuck())
+    with pytest.raises(TriggerError, match="not after"):
+        trigger.next_after(utc("2026-01-01"))
+    with pytest.raises(TriggerError, match="not before"):
+        trigger.previous_before(utc("2026-01-01"))
+
+
+def test_fields_of_the_wrong_kind_are_refused() -> None:
+    start = local("2026-01-01T09:00")
+    with pytest.raises(InvalidInput, match="must be a datetime"):
+        rrule("FREQ=DAILY", start="tomorrow")  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="must be a list"):
+        Rrule("FREQ=DAILY", start, rdates="2026")  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="UNTIL does not exist"):
+        rrule(
+            "FREQ=DAILY;UNTIL=20111230T090000", start=local("2011-01-01T09:00"), tz="Pacific/Apia"
+        )
+
+
+def test_options_and_explicit_kinds_of_times_come_back() -> None:
+    text = "DTSTART;VALUE=DATE-TIME:20260101T090000Z\nRRULE:FREQ=DAILY"
+    trigger = rrule(text, dst_gap="skip", dst_overlap="both")
+    assert trigger_from_json(trigger.to_json()) == trigger
+    assert trigger.to_json()["dstOverlap"] == "both"
 
 
 RARE = [

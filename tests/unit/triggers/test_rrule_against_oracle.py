@@ -61,7 +61,7 @@ def random_rule(chance: random.Random, freq: str) -> str:
         by.append(f"BYYEARDAY={some(chance, 1, 366, signed=True)}")
     weeks = freq == "YEARLY" and chance.random() < 0.2
     if weeks:
-        by.append(f"BYWEEKNO={some(chance, 1, 51)},{chance.choice((-1, 52, 53))}")
+        by.append(f"BYWEEKNO={some(chance, 1, 51)},{chance.choice((-1, 1, 52, 53))}")
     if chance.random() < 0.5:
         numbered = freq in ("MONTHLY", "YEARLY") and not weeks and chance.random() < 0.5
         by.append(f"BYDAY={random_days(chance, numbered=numbered)}")

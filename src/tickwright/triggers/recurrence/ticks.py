@@ -12,7 +12,13 @@ from tickwright.model.errors import InvalidInput
 from tickwright.triggers.recurrence.parts import RULE, Freq, Parts
 from tickwright.triggers.recurrence.steps import Steps
 from tickwright.triggers.recurrence.year_days import YearDays, first_day
-from tickwright.triggers.wallclock.clock import EARLIEST, LATEST, naive
+from tickwright.triggers.wallclock.clock import (
+    EARLIEST,
+    FIRST_READING,
+    LAST_READING,
+    LATEST,
+    naive,
+)
 from tickwright.triggers.wallclock.times import DayTimes, highest, lowest, mask_of
 from tickwright.triggers.wallclock.zones import Span, span_of
 
@@ -94,16 +100,17 @@ class Ticks:
             steps.take()
             over = ((at - self._origin) // _SECOND) % self._step
             if over >= self._width:
-                at += timedelta(seconds=self._step - over)
-                if at > LATEST:
+                ahead = self._step - over
+                if ahead > (LATEST - at) // _SECOND:
                     return None
+                at += timedelta(seconds=ahead)
             span = span_of(self._zone, at.toordinal())
             offset = span.offset_at(at)
             reading = at + offset
             target = self._reading_from(reading)
             if target == reading:
                 return at
-            if target is None:
+            if target is None or target > LAST_READING:
                 return None
             at = self._later(at, target, offset, span)
         return None
@@ -114,15 +121,13 @@ class Ticks:
             over = ((at - self._origin) // _SECOND) % self._step
             if over >= self._width:
                 at -= timedelta(seconds=over - self._width + 1)
-                if at < self._begin:
-                    return None
             span = span_of(self._zone, at.toordinal())
             offset = span.offset_at(at)
             reading = at + offset
             target = self._reading_upto(reading)
             if target == reading:
                 return at
-            if target is None:
+            if target is None or target < FIRST_READING:
                 return None
             at = self._earlier(at, target, offset, span)
         return None

@@ -22,8 +22,10 @@ LONGEST_GAP = timedelta(hours=3)
 EARLIEST = datetime(1, 1, 3)  # noqa: DTZ001 - in UTC like all moments here
 LATEST = datetime(9999, 12, 29)  # noqa: DTZ001
 
+FIRST_READING = EARLIEST - timedelta(days=1)
+LAST_READING = LATEST + timedelta(days=1)
+
 _SECOND = timedelta(seconds=1)
-_DAY = timedelta(days=1)
 
 # One that always falls into a gap does so once or twice a year; weekdays repeat after 28 years.
 _MOST_CHANGES = 60
@@ -103,12 +105,17 @@ class WallClock:
 
     def instants_of(self, reading: datetime) -> tuple[datetime, ...]:
         """When the clock shows this naive reading: at none, one or two moments, in order."""
-        single = _Single(reading)
-        found: list[datetime] = []
-        at: datetime | None = reading.replace(tzinfo=UTC) - 2 * _DAY
-        while at is not None and (at := self.next_after(single, at)) is not None:
-            found.append(at)
-        return tuple(found)
+        if not FIRST_READING < reading < LAST_READING:
+            return ()
+        offset, passage = self._at_reading(reading)
+        if passage is None:
+            return (_aware(reading - offset),)
+        shown = {
+            stretch.instant or reading - stretch.offset
+            for stretch in passage.stretches
+            if stretch.begin <= reading < stretch.end
+        }
+        return tuple(_aware(moment) for moment in sorted(shown))
 
     def _first_from(self, readings: Readings, at: datetime) -> datetime | None:
         offset, passage = self._at_moment(at)
@@ -120,7 +127,7 @@ class WallClock:
                     return found
                 start = passage.high
             match = readings.at_or_after(start)
-            if match is None:
+            if match is None or match > LAST_READING:
                 return None
             offset, passage = self._at_reading(match)
             if passage is None:
@@ -137,7 +144,7 @@ class WallClock:
                     return found
                 start = passage.low - _SECOND
             match = readings.at_or_before(start)
-            if match is None:
+            if match is None or match < FIRST_READING:
                 return None
             offset, passage = self._at_reading(match)
             if passage is None:
@@ -172,6 +179,10 @@ def naive(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise TypeError("moment must be an aware datetime")
     return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC)
 
 
 def _first_within(passage: _Passage, readings: Readings, at: datetime) -> datetime | None:
@@ -223,16 +234,3 @@ def _passage(change: ClockChange, gap: DstGap, overlap: DstOverlap) -> _Passage:
         high=max(before, after) + (width if after > before else timedelta()),
         stretches=tuple(stretches),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Single:
-    """One reading."""
-
-    reading: datetime
-
-    def at_or_after(self, start: datetime) -> datetime | None:
-        return self.reading if start <= self.reading else None
-
-    def at_or_before(self, start: datetime) -> datetime | None:
-        return self.reading if start >= self.reading else None

@@ -1,4 +1,4 @@
-"""A cron rule on a clock without zone; steps by bit masks, in at most 600 months."""
+"""A cron rule on a clock without zone, stepped by bit masks; each rule happens within 50 years."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, datetime
 from functools import lru_cache
 
-from tickwright.triggers.wallclock.times import DayTimes, lowest
+from tickwright.triggers.wallclock.times import DayTimes, highest, lowest
 
 # Weekdays of 29 February repeat within 40 years, also over a century: nothing in 50 means never.
 _HORIZON_MONTHS = 50 * 12
@@ -54,15 +54,13 @@ class CronRule:
             if time is not None:
                 return start.replace(year, month, day, *time)
             days ^= 1 << day
-        for _ in range(_HORIZON_MONTHS):
-            if days:
-                return start.replace(year, month, days.bit_length() - 1, *self.times.last)
+        while not days:
             year, month = (year, month - 1) if month > 1 else (year - 1, 12)
             if year < MINYEAR:
                 return None
             if self.months >> month & 1:
                 days = self.days[month_shape(year, month)]
-        return None
+        return start.replace(year, month, highest(days), *self.times.last)
 
     def _days(self, start: datetime) -> int:
         if self.months >> start.month & 1:

@@ -181,11 +181,14 @@ def _values(index: int, term: str) -> set[object]:
 
 
 def _what_is_wrong(words: list[Word]) -> str:
-    for index, word in enumerate(words):
-        for term in word.text.split(","):
-            if not _values(index, term):
-                return (
-                    f"{word.place(index)}: {quoted(term)} is not allowed; "
-                    f"use {FIELDS[index].values}, lists a,b, ranges a-b or steps a-b/n"
-                )
-    return _NEVER
+    """The first term that cannot be read, of fields of which one cannot."""
+    index, word, term = next(
+        (index, word, term)
+        for index, word in enumerate(words)
+        for term in word.text.split(",")
+        if not _values(index, term)
+    )
+    return (
+        f"{word.place(index)}: {quoted(term)} is not allowed; "
+        f"use {FIELDS[index].values}, lists a,b, ranges a-b or steps a-b/n"
+    )
