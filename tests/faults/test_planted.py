@@ -14,4 +14,4 @@ from tests.faults.forms import Form
 async def test_nine_planted_bugs_are_all_noticed(tmp_path: Path) -> None:
     verdict = await planted.run(Form(), tmp_path)
     assert verdict.violations == []
-    assert verdict.injected == 8
+    assert verdict.injected == 9
