@@ -81,7 +81,7 @@ class Frame:
         if not self._plan.form.short:
             small = line.variants(Form(short=True, schedules=0))[0]
             for member in self._members:
-                if dialect in member.dialects:
+                if self._takes_part(member, dialect, small):
                     await self._sample(Measured(line, dialect, small), member, quietly=True)
         for turn in range(self._plan.rounds):
             for one in variants:
@@ -98,6 +98,8 @@ class Frame:
 
     @staticmethod
     def _takes_part(member: Member, dialect: str, variant: Variant) -> bool:
+        if variant.alone and member.role is not Role.OURS:
+            return False
         return dialect in member.dialects and (member.recurring or not variant.only_recurring)
 
     async def _sample(
@@ -115,7 +117,11 @@ class Frame:
                 return None
         if not quietly:
             figures = one.line.figures
-            said = (f"{f.key} {sample[f.key]:.{f.digits}f} {f.unit}".strip() for f in figures)
+            said = (
+                f"{f.key} {sample[f.key]:.{f.digits}f} {f.unit}".strip()
+                for f in figures
+                if f.key in sample
+            )
             self._tell(f"{what}: {', '.join(said)}")
         return sample
 

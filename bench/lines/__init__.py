@@ -6,7 +6,7 @@ from importlib import import_module
 
 from bench.lines.base import Line
 
-NAMES = ("herd", "backlog", "precision", "scale", "idle", "deliveries", "start")
+NAMES = ("herd", "backlog", "precision", "scale", "idle", "deliveries", "start", "nextfire")
 
 
 def load(name: str) -> Line:

@@ -77,6 +77,8 @@ class Variant:
     label: str
     options: Mapping[str, Any] = field(default_factory=dict)
     only_recurring: bool = False
+    alone: bool = False
+    """Measured with ours only: what it is compared with runs in the same process."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def test_every_line_of_the_budgets_is_measured(
     assert {line["line"] for line in found["lines"]} == set(NAMES)
     for line in found["lines"]:
         floor = "floor-postgres" if dialect == "postgresql" else "floor-sqlite"
-        for sample in line["samples"]["tickwright"] + line["samples"][floor]:
+        for sample in line["samples"]["tickwright"] + line["samples"].get(floor, []):
             assert sample.get("early", 0) == 0
     herd = next(line for line in found["lines"] if line["line"] == "herd")
     assert [sample["count"] for sample in herd["samples"]["tickwright"]] == [300]
