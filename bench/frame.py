@@ -120,7 +120,11 @@ class Frame:
                 return None
         if not quietly:
             figures = one.line.figures
-            said = (f"{f.key} {sample[f.key]:.{f.digits}f} {f.unit}".strip() for f in figures)
+            said = (
+                f"{f.key} {sample[f.key]:.{f.digits}f} {f.unit}".strip()
+                for f in figures
+                if f.key in sample
+            )
             self._tell(f"{what}: {', '.join(said)}")
         return sample
 

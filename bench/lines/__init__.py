@@ -16,6 +16,7 @@ NAMES = (
     "idle",
     "deliveries",
     "start",
+    "nextfire",
 )
 
 

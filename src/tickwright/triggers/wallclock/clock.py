@@ -178,7 +178,9 @@ def naive(moment: datetime) -> datetime:
     """An aware moment as this module keeps it, but for what is less than a second."""
     if moment.tzinfo is None:
         raise TypeError("moment must be an aware datetime")
-    return moment.astimezone(UTC).replace(tzinfo=None)
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.replace(tzinfo=None)
 
 
 def _aware(moment: datetime) -> datetime:
