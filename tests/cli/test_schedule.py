@@ -214,6 +214,10 @@ def test_when_it_may_happen_is_said_and_given_up(cli: Cli) -> None:
     )
     assert made["calendars"] == ["office"]
     assert (made["onClosed"], made["window"], made["jitter"]) == ("next", "08:00-18:00", "5m")
+    shown = cli.ok("schedule", "show", "daily")
+    assert "Calendars  office (closed: next)\n" in shown
+    assert "Window     08:00-18:00 (outside: skip)\n" in shown
+    assert "Jitter     up to 5m\n" in shown
     changes = ("--calendar", "none", "--window", "none", "--jitter", "0s")
     after = cli.json("schedule", "update", "daily", *changes)
     assert (after["calendars"], after["window"], after["jitter"]) == ([], None, "0s")

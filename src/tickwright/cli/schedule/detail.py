@@ -10,6 +10,7 @@ import typer
 
 from tickwright.cli.wording import moment_in_words, rule_in_words
 from tickwright.model.clock import SystemClock
+from tickwright.model.durations import duration_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tickwright.cli.options import Place
     from tickwright.cli.session import Session
     from tickwright.model.schedule import Health, Schedule
+    from tickwright.model.timing import Timing
 
 Work = Callable[["Session"], Awaitable["Schedule"]]
 
@@ -51,6 +53,7 @@ def _pairs(schedule: Schedule, health: Health, now: datetime) -> list[tuple[str,
         ("Scope", str(schedule.scope)),
         ("Job", schedule.job_key),
         ("Rule", rule_in_words(schedule.trigger)),
+        *_timing(schedule.timing),
         ("Target", _compact(schedule.target)),
         ("Payload", _compact(schedule.payload)),
         ("Status", f"{schedule.status.value}{reason}"),
@@ -64,6 +67,19 @@ def _pairs(schedule: Schedule, health: Health, now: datetime) -> list[tuple[str,
         pairs.append(("By hand", "not allowed"))
     texts = (("Name", schedule.name), ("Description", schedule.description))
     return pairs + [(name, text) for name, text in texts if text]
+
+
+def _timing(timing: Timing | None) -> list[tuple[str, str]]:
+    """What stands between the rule and what is due; most schedules have none of it."""
+    if timing is None:
+        return []
+    on_closed, outside = timing.on_closed.replace("_", " "), timing.outside_window.value
+    pairs = (
+        ("Calendars", timing.calendars and f"{', '.join(timing.calendars)} (closed: {on_closed})"),
+        ("Window", timing.window and f"{timing.window} (outside: {outside})"),
+        ("Jitter", timing.jitter and f"up to {duration_text(timing.jitter)}"),
+    )
+    return [(label, str(text)) for label, text in pairs if text]
 
 
 def _compact(value: object) -> str:
