@@ -38,14 +38,14 @@ _BEGIN = (
     "SET LOCAL idle_in_transaction_session_timeout = {:.0f}"
 )
 # The hot statements touch at most a batch of rows, each found by an index. Whatever the statistics
-# say at the moment, reading a whole table for them is never right, and planning them anew for the
-# first five batches of each connection would be in the way of a herd.
+# say at the moment, reading a whole table for them is never right.
 _FOR_HOT = (
     "; SET LOCAL enable_seqscan = off; "
     "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; "
-    "SET LOCAL enable_material = off; SET LOCAL enable_bitmapscan = off; "
-    "SET LOCAL plan_cache_mode = force_generic_plan"
+    "SET LOCAL enable_material = off; SET LOCAL enable_bitmapscan = off"
 )
+# A plan made while a table was empty walks it, and must not be kept for long when it grows.
+_PLAN_SECONDS = 30
 _CUT_OFF: tuple[type[BaseException], ...] = (
     OSError,
     TimeoutError,
@@ -101,6 +101,7 @@ class PostgresDatabase:
             isolation_level="AUTOCOMMIT",
             connect_args={
                 "timeout": _CONNECT_SECONDS,
+                "max_cached_statement_lifetime": _PLAN_SECONDS,
                 "server_settings": {"application_name": "tickwright", "timezone": "UTC"},
             },
         )
