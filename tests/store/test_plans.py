@@ -65,6 +65,7 @@ async def test_rows_are_found_by_their_key_whatever_the_statistics_say(
                 await c.exec_driver_sql(fill.format(rows))
             await c.exec_driver_sql("ANALYZE")
         async with database.hot() as raw:
+            await raw.execute("SET LOCAL plan_cache_mode = force_generic_plan")
             await raw.execute(f"PREPARE asked (jsonb) AS {_SQL[name]}")
             given = json.dumps([_ROWS[name]], default=str)
             told = await raw.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE asked ('{given}')")
@@ -77,7 +78,35 @@ async def test_rows_are_found_by_their_key_whatever_the_statistics_say(
             assert "->> " in node.get("Index Cond", "")
 
 
-@pytest.mark.parametrize("rows", [50, 5000], ids=lambda rows: f"{rows} rows")
+@pytest.mark.parametrize("rows", [5, 50, 500, 5000], ids=lambda rows: f"{rows} rows")
+async def test_what_was_picked_is_claimed_by_its_key(postgres_url: str, rows: int) -> None:
+    """A worker asks for work while there is little, and keeps the plan it got then."""
+    database = PostgresDatabase(make_url(postgres_url))
+    types = "text, int, text[], text[], uuid, timestamptz"
+    given = f"'', 100, '{{default}}', '{{work}}', '{new_id()}', now()"
+    try:
+        async with database.write() as c:
+            await c.exec_driver_sql(_FILL["runs"].format(rows))
+            await c.exec_driver_sql(_FILL["schedules"].format(rows))
+            await c.exec_driver_sql("ANALYZE")
+        async with database.hot() as raw:
+            await raw.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            await raw.execute(f"PREPARE asked ({types}) AS {_SQL['take']}")
+            told = await raw.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE asked ({given})")
+    finally:
+        await database.close()
+    nodes = [node for node in _walk(told[0]["Plan"]) if "Relation Name" in node]
+    assert "Seq Scan" not in {node["Node Type"] for node in nodes}
+    by_key = {
+        node["Relation Name"]: node
+        for node in nodes
+        if "Index Name" in node and node["Index Name"].endswith("_pkey")
+    }
+    assert {"runs", "schedules"} <= by_key.keys()
+    assert all("Index Cond" in node for node in by_key.values())
+
+
+@pytest.mark.parametrize("rows", [5, 50, 5000], ids=lambda rows: f"{rows} rows")
 async def test_what_is_due_is_read_in_order_up_to_the_limit(postgres_url: str, rows: int) -> None:
     """After an outage more is due than a batch takes, and none of it may be sorted each time."""
     database = PostgresDatabase(make_url(postgres_url))
@@ -87,6 +116,7 @@ async def test_what_is_due_is_read_in_order_up_to_the_limit(postgres_url: str, r
             await c.exec_driver_sql("UPDATE tickwright.schedule_cursors SET next_run_at = now()")
             await c.exec_driver_sql("ANALYZE")
         async with database.hot() as raw:
+            await raw.execute("SET LOCAL plan_cache_mode = force_generic_plan")
             await raw.execute(f"PREPARE asked (timestamptz, int) AS {_SQL['due']}")
             told = await raw.fetchval("EXPLAIN (FORMAT JSON) EXECUTE asked (now(), 10)")
     finally:

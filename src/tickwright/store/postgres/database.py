@@ -40,16 +40,16 @@ _BEGIN = (
 # The hot statements touch at most a batch of rows, each found by an index. Whatever the statistics
 # say at the moment, reading a whole table for them is never right, nor is compiling them: that
 # takes longer than they do, and what is switched off here seems to cost enough to be worth it.
-# Planning them anew for the first five batches of each connection would be in a herd's way.
 _FOR_HOT = (
     "; SET LOCAL jit = off; SET LOCAL enable_seqscan = off; "
     "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; "
-    "SET LOCAL enable_material = off; SET LOCAL enable_bitmapscan = off; "
-    "SET LOCAL plan_cache_mode = force_generic_plan"
+    "SET LOCAL enable_material = off; SET LOCAL enable_bitmapscan = off"
 )
 # Where nothing was open when the table was analysed last, it seems to cost nothing to read and sort
 # all that is.
 _IN_ORDER = "; SET LOCAL enable_sort = off"
+# A plan made while a table was empty walks it, and must not be kept for long when it grows.
+_PLAN_SECONDS = 30
 _CUT_OFF: tuple[type[BaseException], ...] = (
     OSError,
     TimeoutError,
@@ -105,6 +105,7 @@ class PostgresDatabase:
             isolation_level="AUTOCOMMIT",
             connect_args={
                 "timeout": _CONNECT_SECONDS,
+                "max_cached_statement_lifetime": _PLAN_SECONDS,
                 "server_settings": {"application_name": "tickwright", "timezone": "UTC"},
             },
         )
